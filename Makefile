@@ -1,0 +1,74 @@
+# One entrance to everything. `make help` lists the targets.
+#
+# VENV=/path reuses an environment that exists, as it is; without it, .venv is made on first use.
+
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+READY := $(if $(filter .venv,$(VENV)),.venv/.ready,reused-environment)
+JOBS ?= 2
+SNAKEMAKE = $(PYTHON) -m snakemake --quiet all --cores $(JOBS) --nolock \
+  --keep-going --rerun-incomplete
+PYTEST = $(PYTHON) -m pytest
+
+# This checkout's library comes first, also in an environment that was made for another checkout.
+export PYTHONPATH := $(CURDIR)/src
+# One thread a notebook or test worker: two of them run at a time, and sums keep their order.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv book draft references test test-library test-notebooks lint format clean \
+        clean-venv reused-environment
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+	  | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+venv: $(READY)  ## Make the virtual environment .venv (every target does it when needed)
+
+.venv/.ready: pyproject.toml constraints.txt
+	@bash .ci/make_venv .venv
+
+reused-environment:
+	@test -x $(PYTHON) || { echo "VENV=$(VENV): expected an environment with bin/python" >&2; exit 2; }
+
+book: $(READY)  ## Execute the chapters that changed and build the book
+	@$(SNAKEMAKE) book
+	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
+
+draft: $(READY)  ## CHAPTER=03: execute (if changed) and render one chapter, fast
+	@name=$$(cd notebooks && ls $(CHAPTER)_*.md 2>/dev/null | head -n 1); \
+	if [ -z "$(CHAPTER)" ] || [ -z "$$name" ]; then \
+	  echo "CHAPTER: expected a chapter's number, got '$(CHAPTER)'; known:" >&2; \
+	  ls notebooks | sed -n 's/^\([0-9][0-9]\)_\(.*\)\.md$$/  \1  \2/p' >&2; exit 2; \
+	fi; \
+	$(SNAKEMAKE) "_build/draft/$${name%.md}.done" && \
+	echo "The chapter is at file://$(CURDIR)/_build/draft/_build/html/notebooks/$${name%.md}.html"
+
+references: $(READY)  ## Refresh the executed references of nbval and show what changed
+	@$(SNAKEMAKE) executed
+	@$(PYTHON) tests/notebooks/refresh_references.py
+
+test: test-library test-notebooks  ## Run all tests
+
+test-library: book  ## Run the tests of the library, the command and the built book
+	$(PYTEST) -n 2 --dist loadfile
+
+test-notebooks: $(READY)  ## Repeat the chapters and compare with their references
+	$(PYTEST) --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+	  -n 2 --dist loadscope tests/reference
+
+lint: $(READY)  ## Check style, docstrings and the floors of the library
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(VENV)/bin/lint-imports
+
+format: $(READY)  ## Mend style
+	@$(PYTHON) -m ruff check --fix . ; $(PYTHON) -m ruff format .
+
+clean:  ## Remove everything generated but the environment
+	rm -rf _build book/notebooks .snakemake .pytest_cache .ruff_cache .import_linter_cache
+
+clean-venv:  ## Remove .venv
+	rm -rf .venv

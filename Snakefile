@@ -1,0 +1,120 @@
+# What is made from what. Run by `make`; `snakemake -n` lists what is out of date.
+#
+#   notebooks/NN_topic.md --papermill--> book/notebooks/NN_topic.ipynb --Jupyter Book--> _build/html
+
+import subprocess
+import sys
+from pathlib import Path
+
+CHAPTERS = sorted(p.stem for p in Path("notebooks").glob("[0-9][0-9]_*.md"))
+# A chapter's numbers follow from its text, the library, the pinned versions and the records.
+COMPUTES = sorted(
+    str(p)
+    for pattern in ("src/unlearning/**/*.py", "results/**/*.json", "notebooks/parameters/*.yml")
+    for p in Path(".").glob(pattern)
+) + ["constraints.txt"]
+PAGES = sorted(
+    str(p)
+    for pattern in ("*.md", "*.bib", "_toc.yml", "_static/**/*", "_ext/*.py")
+    for p in Path("book").glob(pattern)
+    if p.is_file()
+) + ["_config.yml"]
+JUPYTER_BOOK = f"{sys.executable} -c 'from jupyter_book.cli.main import main; main()'"
+
+
+def hold_the_tree():
+    """Refuses a second build in this tree; unlike a lock file, this ends with the process."""
+    import fcntl
+
+    Path("_build").mkdir(exist_ok=True)
+    held = open("_build/.lock", "w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("another make is building in this tree; wait for it to end")
+    return held
+
+
+if workflow.is_main_process:
+    LOCK = hold_the_tree()
+
+
+def commit():
+    """Returns the commit that the book is built from, for the foot of its chapters."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], capture_output=True, text=True
+    )
+    return described.stdout.strip()
+
+
+wildcard_constraints:
+    name=r"\d\d_\w+",
+
+
+localrules:
+    book,
+    executed,
+
+
+rule book:
+    input:
+        "_build/html/index.html",
+
+
+rule executed:
+    input:
+        expand("book/notebooks/{name}.ipynb", name=CHAPTERS),
+
+
+# The rendered page goes before the run begins: a chapter that fails has none.
+rule execute:
+    input:
+        "notebooks/{name}.md",
+        COMPUTES,
+    output:
+        "book/notebooks/{name}.ipynb",
+        timings="_build/timings/{name}.json",
+    threads: 1
+    shell:
+        "rm -f _build/html/notebooks/{wildcards.name}.html"
+        " _build/html/_sources/notebooks/{wildcards.name}.ipynb;"
+        " OMP_NUM_THREADS={threads} {sys.executable} -m unlearning.companion.execute"
+        " {input[0]} {output[0]} --timings {output.timings}"
+
+
+rule render:
+    input:
+        PAGES,
+        rules.executed.input,
+        "constraints.txt",
+    output:
+        "_build/html/index.html",
+    params:
+        commit=commit(),
+    log:
+        "_build/render.log",
+    shell:
+        "rm -rf _build/html _build/.doctrees;"
+        " echo '  rendering the book ...' >&2;"
+        " UNLEARNING_COMMIT={params.commit} {JUPYTER_BOOK} build book"
+        " --config _config.yml --path-output . -W -n --keep-going --all > {log} 2>&1"
+        " || {{ rm -f {output}; grep -E 'WARNING|ERROR|rror:' {log} >&2; exit 1; }}"
+
+
+# One chapter on its own, without -W: its links to other chapters lead nowhere here.
+rule draft:
+    input:
+        PAGES,
+        "book/notebooks/{name}.ipynb",
+    output:
+        touch("_build/draft/{name}.done"),
+    params:
+        commit=commit(),
+    shell:
+        "mkdir -p _build/draft;"
+        " printf 'format: jb-book\\nroot: notebooks/{wildcards.name}\\n' > _build/draft/_toc.yml;"
+        " UNLEARNING_COMMIT={params.commit} {JUPYTER_BOOK} build book"
+        " --config _config.yml --toc _build/draft/_toc.yml --path-output _build/draft --all"
+        " > _build/draft/log 2>&1 || {{ tail -n 30 _build/draft/log >&2; exit 1; }};"
+        " grep -E 'notebooks/{wildcards.name}.*(WARNING|ERROR)' _build/draft/log"
+        " | grep -v -E 'unknown document|undefined label|reference target not found' >&2 || true"

@@ -1,0 +1,68 @@
+"""Where the chapters are, and how one of them is read.
+
+A chapter is a text notebook, `notebooks/NN_topic.md` (Jupytext, MyST format, no outputs).
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+CHAPTER_NAME = re.compile(r"(\d\d)_\w+")
+
+
+def notebooks_folder() -> Path:
+    """Returns the folder of the chapters: that of the checkout, else `notebooks/` here.
+
+    Raises:
+        ValueError: If there is neither.
+    """
+    checkout = Path(__file__).resolve().parents[3] / "notebooks"
+    for folder in (checkout, Path.cwd() / "notebooks"):
+        if folder.is_dir():
+            return folder
+    raise ValueError(
+        f"notebooks: expected a folder at {checkout} or notebooks/ in the current folder, "
+        "found neither; run this in a clone of the repository"
+    )
+
+
+def chapters(folder: Path) -> dict[str, Path]:
+    """Returns the chapters in `folder` by name (`03_affine_recursion`), in reading order."""
+    paths = sorted(folder.glob("*.md"))
+    return {path.stem: path for path in paths if CHAPTER_NAME.fullmatch(path.stem)}
+
+
+def find_chapter(wanted: str, folder: Path) -> Path:
+    """Returns the chapter that `wanted` means.
+
+    Args:
+        wanted: A number (`9` or `09`), a name (`09_verification`), or the path of a text notebook.
+        folder: Where the chapters are.
+
+    Raises:
+        ValueError: If no chapter is meant; the message lists those that exist.
+    """
+    known = chapters(folder)
+    if wanted.endswith(".md") and Path(wanted).is_file():
+        return Path(wanted)
+    number = f"{int(wanted):02d}" if wanted.isdecimal() else None
+    for name, path in known.items():
+        if wanted == name or number == name[:2]:
+            return path
+    listing = "\n  ".join(known) or "(none)"
+    raise ValueError(
+        f"notebook: expected a chapter's number or name, got {wanted!r}; known:\n  {listing}"
+    )
+
+
+def read_chapter(path: Path) -> nbformat.NotebookNode:
+    """Reads a text notebook, giving its cells ids that are the same at every reading."""
+    import jupytext  # slow to import, and not needed for --help
+
+    notebook = jupytext.read(path)
+    for position, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{position:03d}"
+    # It only says which Jupytext wrote the text file; the executed notebook stands alone.
+    notebook.metadata.pop("jupytext", None)
+    return notebook

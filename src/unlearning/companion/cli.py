@@ -1,0 +1,137 @@
+"""The command `unlearning`: run a chapter again with other parameters.
+
+It starts fast: PyTorch is imported by the chapter's own kernel only.
+"""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from unlearning.companion.chapters import chapters, find_chapter, notebooks_folder, read_chapter
+from unlearning.companion.execute import ChapterFailed, execute_chapter
+from unlearning.companion.parameters import (
+    check_parameters,
+    declared_parameters,
+    parameters_from_file,
+    parameters_from_options,
+)
+
+app = typer.Typer(
+    help="Forgetting, Recomputed: run the chapters of the book again, with your parameters.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Notebook = Annotated[str, typer.Argument(help="A chapter's number or name, such as 09.")]
+
+
+def _refuse(message: object) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unlearning-companion {version('unlearning-companion')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("list")
+def list_chapters(
+    notebook: Annotated[str | None, typer.Argument(help="A chapter, such as 09.")] = None,
+) -> None:
+    """Lists the chapters, or the parameters of one of them with their defaults."""
+    try:
+        folder = notebooks_folder()
+        if notebook is None:
+            lines = list(chapters(folder))
+        else:
+            declared = declared_parameters(read_chapter(find_chapter(notebook, folder)))
+            lines = [f"{item.name} = {item.default!r}" for item in declared.values()]
+    except ValueError as error:
+        _refuse(error)
+    typer.echo("\n".join(lines))
+
+
+@app.command()
+def run(
+    notebook: Notebook,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Set one parameter."),
+    ] = None,
+    parameter_file: Annotated[
+        Path | None,
+        typer.Option("-f", "--file", help="YAML file of parameters; -p wins over it."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Where to write; default NN_topic-run.ipynb here."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
+) -> None:
+    """Runs one chapter with new parameters and writes the executed notebook.
+
+    Names and types are checked against the chapter's own parameters before anything runs.
+    """
+    try:
+        source = find_chapter(notebook, notebooks_folder())
+        values = _checked_parameters(source, parameter or [], parameter_file)
+        target = _checked_output(output or Path(f"{source.stem}-run.ipynb"), force)
+    except ValueError as error:
+        _refuse(error)
+    _run(source, target, values)
+
+
+def _checked_parameters(source: Path, options: list[str], file: Path | None) -> dict:
+    declared = declared_parameters(read_chapter(source))
+    from_file = parameters_from_file(file) if file else {}
+    from_options = parameters_from_options(options, declared)
+    return check_parameters({**from_file, **from_options}, declared)
+
+
+def _checked_output(target: Path, force: bool) -> Path:
+    if target.suffix != ".ipynb":
+        raise ValueError(f"-o: expected a name that ends in .ipynb, got {str(target)!r}")
+    if not target.absolute().parent.is_dir():
+        raise ValueError(f"-o: expected a folder that exists, got {str(target.parent)!r}")
+    if target.exists() and (target.is_dir() or not force):
+        raise ValueError(f"-o: {str(target)!r} exists; give another name, or --force")
+    return target
+
+
+def _run(source: Path, target: Path, values: dict) -> None:
+    typer.echo(f"running {source.name}" + "".join(f"\n  {k} = {v!r}" for k, v in values.items()))
+    try:
+        timings = execute_chapter(
+            source, target, values, cwd=Path.cwd(), progress=sys.stderr.isatty()
+        )
+    except ChapterFailed as error:
+        partial = target.with_suffix(".failed.ipynb")
+        typer.echo(f"{error}\nerror: a cell failed; the run up to it is in {partial}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"wrote {target} ({timings['seconds']:.0f} s)")
+
+
+def main() -> None:
+    """Runs the command."""
+    app()

@@ -1,0 +1,162 @@
+"""Executing one chapter, so that the same inputs give the same bytes.
+
+    python -m unlearning.companion.execute SOURCE.md TARGET.ipynb [--timings TIMINGS.json]
+
+The target exists only if its last run succeeded: the work goes on in `TARGET.failed.ipynb`,
+which is renamed at the very end and stays behind, for reading, when a cell fails.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from unlearning.companion.chapters import read_chapter
+from unlearning.companion.parameters import declared_parameters
+
+
+class ChapterFailed(Exception):
+    """A cell of the chapter raised; the text is the cell's own traceback."""
+
+
+def execute_chapter(
+    source: Path,
+    target: Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    cwd: Path | None = None,
+    progress: bool = False,
+    cell_timeout: int | None = None,
+) -> dict[str, Any]:
+    """Runs the text notebook `source` and writes the executed notebook `target`.
+
+    Args:
+        source: The chapter, `NN_topic.md`.
+        target: Where the executed `.ipynb` goes; what stood there is removed first.
+        parameters: Checked values for the parameters cell; papermill shows them in a cell of
+            their own. None runs the defaults.
+        cwd: Working directory of the kernel; the chapter's own folder if None.
+        progress: Whether to draw a progress bar.
+        cell_timeout: Seconds that one cell may take; None for no limit.
+
+    Returns:
+        `{"notebook": name, "seconds": total, "cells": [seconds of each code cell]}`.
+
+    Raises:
+        ChapterFailed: If a cell raised.
+    """
+    import papermill  # slow to import, and not needed for --help
+    from traitlets.config import Config
+
+    notebook = read_chapter(source)
+    declared_parameters(notebook)  # refuse a malformed parameters cell before any work
+    target.unlink(missing_ok=True)
+    working = target.with_suffix(".failed.ipynb")
+    started = time.monotonic()
+    with private_runtime_folder() as sockets, _removed_when_interrupted(working):
+        try:
+            executed = papermill.execute_notebook(
+                notebook,
+                _literal(working),
+                parameters=dict(parameters or {}),
+                kernel_name="python3",
+                progress_bar=progress,
+                cwd=str(cwd or source.parent),
+                execution_timeout=cell_timeout,
+                config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
+            )
+        except papermill.PapermillExecutionError as error:
+            raise ChapterFailed(str(error)) from None
+    timings = {
+        "notebook": source.stem,
+        "seconds": round(time.monotonic() - started, 2),
+        "cells": [_cell_seconds(cell) for cell in executed.cells if cell.cell_type == "code"],
+    }
+    make_repeatable(executed)
+    nbformat.write(executed, working)
+    os.replace(working, target)
+    return timings
+
+
+def _literal(path: Path) -> str:
+    # papermill fills {names} in a path from the parameters; braces here are meant as they are.
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _cell_seconds(cell: nbformat.NotebookNode) -> float:
+    return round(cell.metadata.get("papermill", {}).get("duration") or 0.0, 3)
+
+
+@contextlib.contextmanager
+def private_runtime_folder() -> Iterator[str]:
+    """Gives the kernel a connection folder of its own, so that parallel kernels never meet.
+
+    The kernel's sockets lie in it, and the path of a socket must stay short (104 characters).
+    """
+    before = os.environ.get("JUPYTER_RUNTIME_DIR")
+    short = "/tmp" if os.access("/tmp", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="ul-", dir=short, ignore_cleanup_errors=True) as folder:
+        os.environ["JUPYTER_RUNTIME_DIR"] = folder
+        try:
+            yield folder
+        finally:
+            if before is None:
+                del os.environ["JUPYTER_RUNTIME_DIR"]
+            else:
+                os.environ["JUPYTER_RUNTIME_DIR"] = before
+
+
+@contextlib.contextmanager
+def _removed_when_interrupted(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def make_repeatable(notebook: nbformat.NotebookNode) -> None:
+    """Drops, in place, what differs from run to run: times, paths, random ids, patch version."""
+    notebook.metadata.pop("papermill", None)
+    version = notebook.metadata.get("language_info", {}).get("version")
+    if version:
+        notebook.metadata.language_info["version"] = ".".join(version.split(".")[:2])
+    for cell in notebook.cells:
+        for volatile in ("papermill", "execution"):
+            cell.metadata.pop(volatile, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "injected-parameters"
+
+
+def main() -> int:
+    """Executes one chapter of the book, as the Snakefile asks for it."""
+    parser = argparse.ArgumentParser(description="Execute one chapter of the book.")
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--timings", type=Path, help="write the seconds of each cell here")
+    arguments = parser.parse_args()
+    name = arguments.source.stem
+    print(f"  {name}: running ...", file=sys.stderr, flush=True)
+    arguments.target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        timings = execute_chapter(arguments.source, arguments.target, cell_timeout=600)
+    except (ChapterFailed, ValueError) as error:
+        print(f"{error}\n  {name}: FAILED", file=sys.stderr, flush=True)
+        return 1
+    if arguments.timings:
+        arguments.timings.parent.mkdir(parents=True, exist_ok=True)
+        arguments.timings.write_text(json.dumps(timings, indent=1) + "\n", encoding="utf-8")
+    print(f"  {name}: done in {timings['seconds']:.0f} s", file=sys.stderr, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
