@@ -53,11 +53,11 @@ references: $(READY)  ## Refresh the executed references of nbval and show what 
 test: test-library test-notebooks  ## Run all tests
 
 test-library: book  ## Run the tests of the library, the command and the built book
-	$(PYTEST) -n 2 --dist loadfile
+	$(PYTEST) -n 2 --dist loadfile --junitxml=_build/tests-library.xml
 
 test-notebooks: $(READY)  ## Repeat the chapters and compare with their references
 	$(PYTEST) --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
-	  -n 2 --dist loadscope tests/reference
+	  -n 2 --dist loadscope --junitxml=_build/tests-notebooks.xml tests/reference
 
 lint: $(READY)  ## Check style, docstrings and the floors of the library
 	@$(PYTHON) -m ruff check .

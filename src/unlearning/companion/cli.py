@@ -135,3 +135,7 @@ def _run(source: Path, target: Path, values: dict) -> None:
 def main() -> None:
     """Runs the command."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""A small chapter that runs in a second, and the command run on it."""
+
+import pytest
+from typer.testing import CliRunner
+
+from unlearning.companion import cli
+
+CHAPTER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A chapter
+
+```{code-cell} ipython3
+:tags: [parameters]
+
+# What a reader may change.
+dataset = "digits"
+n_train = 300
+step_size = 0.05
+shuffle = True
+clip: float | None = 5.0
+rates = [0.01, 0.05]
+layers = [32, 16]
+anything = None
+```
+
+```{code-cell} ipython3
+:tags: [nbval-check-output]
+
+if dataset == "broken":
+    raise RuntimeError("broken on purpose")
+if dataset == "interrupted":
+    import os, signal, time
+
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(20)
+print(dataset, n_train, step_size, shuffle, clip, rates, layers, anything)
+```
+"""
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """The text notebook `notebooks/07_small.md` in an empty folder, which is the current one."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    path = folder / "07_small.md"
+    path.write_text(CHAPTER, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "notebooks_folder", lambda: folder)
+    return path
+
+
+@pytest.fixture
+def command(chapter, tmp_path):
+    """Runs the command with these words; returns exit code, all it printed, and the new files."""
+
+    def run(*words):
+        before = set(tmp_path.rglob("*"))
+        result = CliRunner().invoke(cli.app, list(words))
+        new = {str(path.relative_to(tmp_path)) for path in set(tmp_path.rglob("*")) - before}
+        return result.exit_code, result.output, new
+
+    return run

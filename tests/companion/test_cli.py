@@ -1,0 +1,100 @@
+"""The command: what it refuses, and what it writes."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+
+def test_run_writes_the_executed_notebook_with_the_parameters_in_it(command):
+    code, printed, new = command("run", "07", "-p", "n_train=5", "-p", "clip=null")
+    assert code == 0, printed
+    assert new == {"07_small-run.ipynb"}
+    notebook = nbformat.read("07_small-run.ipynb", as_version=4)
+    assert notebook.cells[-1].outputs[0].text == (
+        "digits 5 0.05 True None [0.01, 0.05] [32, 16] None\n"
+    )
+    injected = [c for c in notebook.cells if "injected-parameters" in c.metadata.get("tags", [])]
+    assert "n_train = 5" in injected[0].source
+
+
+def test_option_wins_over_file(command, tmp_path):
+    (tmp_path / "p.yml").write_text("n_train: 7\nstep_size: 1\n")
+    code, printed, new = command(
+        "run", "7", "-f", "p.yml", "-p", "n_train=8", "-o", "out.ipynb"
+    )  # fmt: skip
+    assert (code, new) == (0, {"out.ipynb"}), printed
+    notebook = nbformat.read("out.ipynb", as_version=4)
+    assert notebook.cells[-1].outputs[0].text.startswith("digits 8 1.0 True")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["12"], "got '12'; known:\n  07_small"),
+        (["nothing.md"], "known:\n  07_small"),
+        (["07", "-p", "cuont=3"], "it has: dataset (str), n_train (int)"),
+        (["07", "-p", "n_train=many"], "expected int, got str 'many'"),
+        (["07", "-p", "step_size=1e-3"], "write 1.0e-3"),
+        (["07", "-f", "missing.yml"], "expected an existing file"),
+        (["07", "-o", "out.html"], "ends in .ipynb"),
+        (["07", "-o", "nowhere/out.ipynb"], "expected a folder that exists"),
+    ],
+)
+def test_bad_input_exits_2_and_writes_nothing(command, words, message):
+    code, printed, new = command("run", *words)
+    assert (code, new) == (2, set())
+    assert message in printed
+
+
+def test_existing_output_is_kept_unless_forced(command, tmp_path):
+    (tmp_path / "07_small-run.ipynb").write_text("mine")
+    code, printed, _ = command("run", "07")
+    assert code == 2
+    assert "exists" in printed
+    assert (tmp_path / "07_small-run.ipynb").read_text() == "mine"
+    code, printed, _ = command("run", "07", "--force")
+    assert code == 0, printed
+    assert (tmp_path / "07_small-run.ipynb").read_text() != "mine"
+
+
+def test_failing_cell_shows_its_traceback_and_leaves_no_finished_file(command):
+    code, printed, new = command("run", "07", "-p", "dataset=broken")
+    assert code == 1
+    assert "RuntimeError" in printed
+    assert "broken on purpose" in printed
+    assert new == {"07_small-run.failed.ipynb"}
+
+
+def test_interrupt_leaves_nothing(chapter, tmp_path):
+    words = ["-m", "unlearning.companion.cli", "run", str(chapter), "-p", "dataset=interrupted"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 130, done.stderr
+    assert "interrupted; nothing was written" in done.stderr
+    assert list(tmp_path.glob("*.ipynb")) == []
+
+
+def test_list_shows_chapters_and_parameters(command):
+    assert command("list") == (0, "07_small\n", set())
+    code, printed, _ = command("list", "07")
+    assert code == 0
+    assert "step_size = 0.05\n" in printed
+
+
+def test_help_does_not_wait_for_pytorch():
+    program = (
+        "import sys, unlearning.companion.cli\n"
+        "slow = {'torch', 'papermill', 'jupytext', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'imported for nothing: {slow}' if slow else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_version_is_that_of_the_package(command):
+    code, printed, _ = command("--version")
+    assert code == 0
+    assert printed.startswith("unlearning-companion ")

@@ -1,0 +1,78 @@
+"""What every test shares: what to leave out on this machine, said in one line each.
+
+Nothing is skipped silently: a test that cannot run here is deselected by its marker, and the
+summary names the reason.
+"""
+
+import os
+from pathlib import Path
+
+# Before anything imports NumPy or PyTorch: two workers with two threads each would only wait.
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import pytest
+
+from tests.book.site import missing_for_browser
+
+
+def _missing_gpu() -> str:
+    import torch
+
+    return "" if torch.cuda.is_available() else "no NVIDIA GPU is at hand"
+
+
+def _missing_mnist() -> str:
+    folder = os.environ.get("UNLEARNING_DATA")
+    if not folder:
+        return "UNLEARNING_DATA is not set"
+    return "" if (Path(folder) / "MNIST" / "raw").is_dir() else f"no MNIST/raw in {folder}"
+
+
+def _missing_browser() -> str:
+    # In CI a missing browser must fail the tests, not excuse them.
+    return "" if os.environ.get("REQUIRE_BROWSER") else missing_for_browser()
+
+
+NEEDS = {"gpu": _missing_gpu, "mnist": _missing_mnist, "browser": _missing_browser}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Deselects, by marker, what needs something that is not at hand."""
+    left_out: dict[str, list[str]] = {}
+    for marker, missing in NEEDS.items():
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        reason = missing() if marked else ""
+        if reason:
+            config.hook.pytest_deselected(items=marked)
+            items[:] = [item for item in items if item not in marked]
+            left_out[f"{marker}: {reason}"] = [item.nodeid for item in marked]
+    config.stash[LEFT_OUT] = left_out
+    # With pytest-xdist the workers collect; the main process prints.
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = left_out
+
+
+LEFT_OUT = pytest.StashKey[dict]()
+
+
+class _FromWorkers:
+    """Takes over what a worker of pytest-xdist left out."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node, error):
+        left_out = getattr(node, "workeroutput", {}).get("left_out")
+        if left_out:
+            node.config.stash[LEFT_OUT] = left_out
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(_FromWorkers())
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for reason, tests in config.stash.get(LEFT_OUT, {}).items():
+        terminalreporter.write_line(
+            f"NOT RUN: {len(tests)} tests ({reason})", yellow=True, bold=True
+        )
