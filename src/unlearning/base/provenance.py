@@ -1,0 +1,88 @@
+"""What identifies a run: hashes of configuration, source and tensors, versions and hardware."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGE = Path(__file__).resolve().parents[1]
+VERSIONED = ("unlearning-companion", "torch", "torchvision", "numpy", "scikit-learn", "scipy")
+
+
+def repository_root() -> Path | None:
+    """The clone this package was installed from in place, or None for any other installation."""
+    root = PACKAGE.parents[1]
+    return root if (root / "notebooks").is_dir() and (root / "_config.yml").is_file() else None
+
+
+def digest(*parts: bytes | str | torch.Tensor) -> str:
+    """A short SHA-256 over the parts and their lengths (64 bits, hexadecimal)."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = _as_bytes(part)
+        state.update(len(data).to_bytes(8, "little") + data)
+    return state.hexdigest()[:16]
+
+
+def _as_bytes(part: bytes | str | torch.Tensor) -> bytes:
+    if isinstance(part, torch.Tensor):
+        header = f"{part.dtype}{list(part.shape)}".encode()
+        return header + part.detach().cpu().contiguous().numpy().tobytes()
+    return part.encode() if isinstance(part, str) else part
+
+
+def configuration_hash(configuration: Mapping[str, Any]) -> str:
+    """Hash of a configuration of plain values; the order of its keys does not count."""
+    return digest(json.dumps(configuration, sort_keys=True))
+
+
+def source_hash(*extra: Path) -> str:
+    """Hash of the library's source files and of ``extra`` files (the notebook, say)."""
+    files = sorted(PACKAGE.rglob("*.py")) + list(extra)
+    names = [f.name if f in extra else f.relative_to(PACKAGE).as_posix() for f in files]
+    return digest(*(p for pair in zip(names, (f.read_bytes() for f in files)) for p in pair))
+
+
+def commit() -> str:
+    """The commit of the clone, with ``+changes`` when its tracked files differ; else ``unknown``."""
+    root = repository_root()
+    if root is None or not (root / ".git").exists():
+        return "unknown"
+    try:
+        head = _git(root, "rev-parse", "--short=12", "HEAD")
+        return head + ("+changes" if _git(root, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def environment() -> dict[str, Any]:
+    """Versions, hardware and thread count of this process, as plain values for a record."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()

@@ -1,0 +1,41 @@
+"""Deleting samples: one vector addition."""
+
+import torch
+
+from unlearning.base import checks
+from unlearning.base.accumulate import ExactSum
+from unlearning.hfocu.recollection import Approximators
+from unlearning.training.trajectory import Run
+
+
+def forget(run: Run, approximators: Approximators, samples) -> torch.Tensor:
+    """The weights after deleting ``samples``: learned weights plus their approximators.
+
+    The sum is exact (``base/accumulate``), so the order of the samples cannot change a bit of it.
+
+    Args:
+        run: the run that the approximators were recollected from.
+        approximators: one per sample; or per set, and then ``samples`` must be one of the sets.
+        samples: distinct sample numbers.
+
+    Returns:
+        The unlearned weights, shape ``[d]``, in the run's dtype.
+
+    Raises:
+        ValueError: if the approximators belong to another run, the samples are not a valid set, the
+            set was not recollected, or the sum would leave the range where it is exact.
+    """
+    if approximators.fingerprint != run.fingerprint:
+        expected = f"those of this run ({run.fingerprint})"
+        checks.fail("approximators", expected, f"those of run {approximators.fingerprint}")
+    samples = checks.forget_set("samples", samples, len(run.samples))
+    rows = samples if approximators.sets is None else [_row_of(approximators.sets, samples)]
+    return ExactSum(run.weights).add(approximators.vectors[rows]).value
+
+
+def _row_of(sets: tuple[tuple[int, ...], ...], samples: list[int]) -> int:
+    wanted = set(samples)
+    for row, members in enumerate(sets):
+        if set(members) == wanted:
+            return row
+    return checks.fail("samples", f"one of the {len(sets)} recollected sets", sorted(samples))

@@ -1,0 +1,204 @@
+"""Data sets by name, split and standardised, the same way on every machine.
+
+``digits``, ``wine`` and ``breast_cancer`` ship inside scikit-learn. ``mnist`` and ``fashion_mnist``
+are read from the folder in ``UNLEARNING_DATA`` or downloaded by torchvision into a cache folder
+(``UNLEARNING_CACHE``, by default ``~/.cache/unlearning-companion``).
+"""
+
+import math
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unlearning.base import checks
+from unlearning.problem.samples import Data, Samples
+
+TEST_SHARE = 0.2  # of the sets that come without a test set
+TEST_PER_TRAIN = 0.4  # test rows per training row where both files exist, as the HF-OCU code draws
+
+Parts = tuple[torch.Tensor, torch.Tensor]
+
+
+def load(
+    name: str | os.PathLike,
+    *,
+    seed: int = 0,
+    n_train: int | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Data:
+    """Load a data set by name, or one of your own from an ``.npz`` file.
+
+    scikit-learn sets and files without a test part are shuffled by ``seed``; a fifth of the rows is
+    the test set, whatever ``n_train`` is. MNIST-like sets keep their own test file: the first
+    ``n_train`` rows of ``randperm(60000)`` and the first ``0.4 * n_train`` of ``randperm(10000)``,
+    each drawn with ``seed``, as the released HF-OCU code does.
+
+    Features are standardised by the training rows (a constant column is only centred); MNIST and
+    Fashion-MNIST by the papers' fixed mean and deviation.
+
+    Args:
+        name: ``digits``, ``wine``, ``breast_cancer``, ``mnist``, ``fashion_mnist``, or the path of
+            an ``.npz`` file with ``inputs [n, ...]`` and ``labels [n]`` (optionally
+            ``test_inputs`` and ``test_labels`` too).
+        seed: which rows are drawn, and in which order.
+        n_train: how many training rows to keep; all by default.
+        dtype: floating-point type of the inputs.
+        device: where the tensors live.
+
+    Raises:
+        ValueError: for an unknown name, a malformed file, or an ``n_train`` that is too large.
+        RuntimeError: if a set is neither at hand nor can be downloaded; it names the folders.
+    """
+    seed = checks.integer("seed", seed, least=0)
+    if str(name).endswith(".npz"):
+        train, test = _split(_read_npz(Path(name)), seed, n_train)
+        train, test = _standardise(train, test)
+    else:
+        if name not in DATASETS:
+            expected = f"one of {', '.join(DATASETS)}, or a path ending in .npz"
+            checks.fail("name", expected, repr(name))
+        train, test = _read(str(name), seed, n_train)
+    train, test = (Samples(*part).to(dtype=dtype, device=device) for part in (train, test))
+    return Data(str(name), train, test)
+
+
+def draw_forget_set(n: int, m: int, seed: int) -> list[int]:
+    """Draw ``m`` of ``n`` samples to delete, as the released HF-OCU code draws them.
+
+    Sets of different ``m`` from one seed are not nested.
+
+    Raises:
+        ValueError: if ``m`` is not between 1 and ``n - 1``.
+    """
+    m = checks.integer("m", m, least=1, most=n - 1)
+    return random.Random(checks.integer("seed", seed, least=0)).sample(range(n), m)
+
+
+def _read(name: str, seed: int, n_train: int | None) -> tuple[Parts, Parts]:
+    if name in _EMBEDDED:
+        train, test = _split((_EMBEDDED[name](), None), seed, n_train)
+        return _standardise(train, test)
+    folder, mean, deviation = _DOWNLOADED[name]
+    train, test = _read_torchvision(folder)
+    n = checks.integer("n_train", len(train[0]) if n_train is None else n_train, least=1,
+                       most=len(train[0]), note=f" (the rows of {name})")  # fmt: skip
+    n_test = max(1, min(len(test[0]), int(TEST_PER_TRAIN * n)))
+    return tuple(
+        ((inputs[rows].float()[:, None] / 255 - mean) / deviation, labels[rows])
+        for (inputs, labels), rows in (
+            (train, _order(len(train[0]), seed)[:n]),
+            (test, _order(len(test[0]), seed)[:n_test]),
+        )
+    )
+
+
+def _order(n: int, seed: int) -> torch.Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+
+
+def _split(parts: tuple[Parts, Parts | None], seed: int, n_train: int | None):
+    """Shuffle by seed, set the test rows apart, then keep the first ``n_train`` of the others."""
+    (inputs, labels), test = parts
+    order = _order(len(inputs), seed)
+    if test is None:
+        n_test = math.ceil(TEST_SHARE * len(inputs))
+        order, held_out = order[: len(order) - n_test], order[len(order) - n_test :]
+        test = inputs[held_out], labels[held_out]
+    most = len(order)
+    n = checks.integer("n_train", most if n_train is None else n_train, least=1, most=most,
+                       note=" (the training rows at hand)")  # fmt: skip
+    return (inputs[order[:n]], labels[order[:n]]), test
+
+
+def _standardise(train: Parts, test: Parts) -> tuple[Parts, Parts]:
+    mean = train[0].mean(0)
+    deviation = train[0].std(0, unbiased=False)
+    scale = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+    return tuple(((inputs - mean) / scale, labels) for inputs, labels in (train, test))
+
+
+def _sklearn(loader: str, image: tuple[int, ...] = ()) -> Callable[[], Parts]:
+    def read() -> Parts:
+        from sklearn import datasets
+
+        inputs, labels = getattr(datasets, loader)(return_X_y=True)
+        inputs = torch.from_numpy(np.asarray(inputs, dtype=np.float64))
+        return inputs.reshape(len(inputs), *image) if image else inputs, torch.from_numpy(labels)
+
+    return read
+
+
+_EMBEDDED = {
+    "digits": _sklearn("load_digits", image=(1, 8, 8)),
+    "wine": _sklearn("load_wine"),
+    "breast_cancer": _sklearn("load_breast_cancer"),
+}
+# name: (torchvision class and folder name, mean, standard deviation), as in the HF-OCU code
+_DOWNLOADED = {
+    "mnist": ("MNIST", 0.1307, 0.3081),
+    "fashion_mnist": ("FashionMNIST", 0.5, 0.5),
+}
+DATASETS = (*_EMBEDDED, *_DOWNLOADED)
+
+
+def _read_torchvision(folder: str) -> tuple[Parts, Parts]:
+    from filelock import FileLock
+    from torchvision import datasets  # imported only here: it costs a second
+
+    cache = Path(os.environ.get("UNLEARNING_CACHE") or Path.home() / ".cache/unlearning-companion")
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f".{folder}.lock"):  # two notebooks may ask at once
+        local = _copy_local(folder, cache)
+        try:
+            parts = [getattr(datasets, folder)(cache, train=t, download=True) for t in (True, False)]
+        except (RuntimeError, OSError) as error:
+            raise RuntimeError(
+                f"{folder}: not found in {local} (UNLEARNING_DATA) nor in {cache} "
+                f"(UNLEARNING_CACHE), and the download failed: {error}"
+            ) from error
+    return tuple((part.data, part.targets) for part in parts)
+
+
+def _copy_local(folder: str, cache: Path) -> str:
+    """Copy the packed files from ``UNLEARNING_DATA`` to the cache; say where it looked."""
+    if not os.environ.get("UNLEARNING_DATA"):
+        return "no local folder"
+    source = Path(os.environ["UNLEARNING_DATA"]) / folder / "raw"
+    target = cache / folder / "raw"
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.glob("*.gz"):
+        if not (target / file.name).exists():
+            shutil.copyfile(file, target / f"{file.name}.part")
+            (target / f"{file.name}.part").rename(target / file.name)
+    return str(source)
+
+
+def _read_npz(path: Path) -> tuple[Parts, Parts | None]:
+    if not path.is_file():
+        checks.fail("name", "an existing .npz file", str(path))
+    try:
+        arrays = dict(np.load(path, allow_pickle=False))
+    except (OSError, ValueError) as error:
+        checks.fail("name", "a readable .npz file of plain arrays", f"{path} ({error})")
+    parts = [_part(path, arrays, prefix) for prefix in ("", "test_")]
+    if parts[0] is None:
+        checks.fail("name", f"arrays 'inputs' and 'labels' in {path}", sorted(arrays))
+    return parts[0], parts[1]
+
+
+def _part(path: Path, arrays: dict[str, np.ndarray], prefix: str) -> Parts | None:
+    names = [prefix + "inputs", prefix + "labels"]
+    found = [name for name in names if name in arrays]
+    if len(found) == 1:
+        checks.fail("name", f"both {names[0]} and {names[1]} in {path}", f"only {found[0]}")
+    if not found:
+        return None
+    inputs = torch.from_numpy(np.asarray(arrays[names[0]], dtype=np.float64))
+    samples = Samples(inputs, torch.from_numpy(np.asarray(arrays[names[1]])))
+    return samples.inputs, samples.labels
