@@ -1,0 +1,140 @@
+"""Loading, splitting and standardising."""
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn import datasets
+
+import unlearning as ul
+
+EMBEDDED = {"digits": (1797, (1, 8, 8), 10), "wine": (178, (13,), 3), "breast_cancer": (569, (30,), 2)}
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded_sets(name):
+    n, shape, classes = EMBEDDED[name]
+    data = ul.load(name, seed=0)
+    assert len(data.train) + len(data.test) == n
+    assert data.train.inputs.shape[1:] == shape
+    assert data.n_classes == classes
+    assert data.train.inputs.dtype == torch.float32
+    columns = data.train.inputs.flatten(1)
+    constant = columns.std(0, unbiased=False) == 0
+    torch.testing.assert_close(columns.mean(0), torch.zeros_like(columns[0]), atol=1e-5, rtol=0)
+    assert torch.allclose(columns[:, ~constant].std(0, unbiased=False), torch.ones(1), atol=1e-4)
+    assert bool((columns[:, constant] == 0).all())
+
+
+def test_digits_have_constant_pixels():
+    """Otherwise the test above would say nothing about constant columns."""
+    pixels = ul.load("digits").train.inputs.flatten(1)
+    assert bool((pixels == 0).all(0).any())
+
+
+def test_train_and_test_are_disjoint_rows_of_the_original():
+    raw = datasets.load_wine().data
+    data = ul.load("wine", seed=5, dtype=torch.float64)
+    assert len(data.test) == 36  # ceil(178 / 5), the papers' 142 / 36 split
+    both = np.concatenate([data.train.inputs.numpy(), data.test.inputs.numpy()])
+    back, expected = ((rows - rows.mean(0)) / rows.std(0) for rows in (both, raw))
+    np.testing.assert_allclose(
+        back[np.lexsort(back.T.round(9))], expected[np.lexsort(expected.T.round(9))], atol=1e-10
+    )
+
+
+def test_seed_decides_the_rows_and_n_train_keeps_the_first():
+    a, b, c = (ul.load("wine", seed=s) for s in (0, 0, 1))
+    assert torch.equal(a.train.inputs, b.train.inputs)
+    assert not torch.equal(a.train.labels, c.train.labels)
+    small = ul.load("wine", seed=0, n_train=50)
+    assert torch.equal(small.train.labels, a.train.labels[:50])
+    assert torch.equal(small.test.labels, a.test.labels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "mnits"}, "name: expected one of digits, wine, breast_cancer, mnist, .* got 'mnits'"),
+        ({"name": "wine", "n_train": 143}, "n_train: expected an integer from 1 to 142 .*got 143"),
+        ({"name": "wine", "n_train": 0}, "n_train: .*got 0"),
+        ({"name": "wine", "n_train": 2.5}, "n_train: .*got 2.5"),
+        ({"name": "wine", "seed": -1}, "seed: expected an integer of at least 0, got -1"),
+        ({"name": "nowhere.npz"}, "name: expected an existing .npz file, got nowhere.npz"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ul.load(**arguments)
+
+
+def save(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+def test_own_file_with_and_without_a_test_part(tmp_path):
+    inputs, labels = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
+    alone = ul.load(save(tmp_path / "a.npz", inputs=inputs, labels=labels))
+    assert (len(alone.train), len(alone.test)) == (16, 4)
+    extra = {"test_inputs": inputs[:3], "test_labels": labels[:3]}
+    both = ul.load(str(save(tmp_path / "b.npz", inputs=inputs, labels=labels, **extra)))
+    assert (len(both.train), len(both.test)) == (20, 3)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros((3, 2))}, "arrays 'inputs' and 'labels'.*got .'x'."),
+        ({"inputs": np.zeros((3, 2))}, "both inputs and labels.*got only inputs"),
+        ({"inputs": np.zeros((3, 2)), "labels": np.zeros(2, int)}, r"labels: expected shape \[3\]"),
+        ({"inputs": np.zeros(3), "labels": np.zeros(3, int)}, "inputs: expected a floating-point"),
+        ({"inputs": np.full((3, 2), np.nan), "labels": np.zeros(3, int)}, "inputs: expected finite"),
+        ({"inputs": np.zeros((3, 2)), "labels": -np.ones(3, int)}, "labels: expected class numbers"),
+        ({"inputs": np.array([object()] * 3), "labels": np.zeros(3)}, "readable .npz"),
+    ],
+)
+def test_malformed_own_files_are_refused(tmp_path, arrays, message):
+    with pytest.raises(ValueError, match=message):
+        ul.load(save(tmp_path / "mine.npz", **arrays))
+
+
+def test_a_missing_network_names_the_folders(tmp_path, monkeypatch):
+    from torchvision.datasets import mnist
+
+    def refuse(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setenv("UNLEARNING_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("UNLEARNING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(mnist, "download_and_extract_archive", refuse)
+    with pytest.raises(RuntimeError, match="MNIST: not found in .*data/MNIST/raw.*cache"):
+        ul.load("mnist")
+
+
+def test_forget_set_is_the_released_draw():
+    expected = random.Random(42).sample(range(1000), 50)
+    assert ul.draw_forget_set(1000, 50, seed=42) == expected
+    with pytest.raises(ValueError, match="m: expected an integer from 1 to 9"):
+        ul.draw_forget_set(10, 10, seed=0)
+
+
+@pytest.mark.mnist
+def test_mnist_is_the_released_subset(tmp_path, monkeypatch):
+    from torchvision.datasets.mnist import read_image_file
+
+    monkeypatch.setenv("UNLEARNING_CACHE", str(tmp_path))
+    data = ul.load("mnist", seed=42, n_train=1000)
+    assert data.train.inputs.shape == (1000, 1, 28, 28)
+    assert len(data.test) == 400
+    with torch.random.fork_rng():
+        torch.manual_seed(42)
+        rows = torch.randperm(60000)[:1000]
+    pixels = read_image_file(str(tmp_path / "MNIST/raw/train-images-idx3-ubyte"))[rows]
+    expected = (pixels.float() / 255 - 0.1307) / 0.3081
+    torch.testing.assert_close(data.train.inputs[:, 0], expected)
+    source = Path(os.environ["UNLEARNING_DATA"]) / "MNIST" / "raw"
+    assert {f.suffix for f in source.iterdir()} == {".gz"}  # nothing was unpacked into the source

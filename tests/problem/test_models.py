@@ -1,0 +1,66 @@
+"""The networks: sizes, seeds, smoothness, and errors for inputs that do not fit."""
+
+import pytest
+import torch
+from torch import nn
+
+import unlearning as ul
+from tests.cases import random_data
+
+
+def size(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def mnist_like():
+    return random_data(n=2, shape=(1, 28, 28), classes=10)
+
+
+def full(data):
+    """Ten classes, as two random rows cannot hold them all."""
+    labels = torch.tensor([0, 9])
+    return ul.Data("mnist-like", ul.Samples(data.train.inputs, labels), data.test)
+
+
+def test_dimensions_are_the_papers():
+    data = full(mnist_like())
+    assert size(ul.models.logistic(data)) == 7850
+    assert size(ul.models.cnn(data)) == size(ul.models.smooth_cnn(data)) == 21840
+    assert size(ul.models.mlp(data)) == 64 * 784 + 714
+
+
+def test_seed_gives_pytorchs_own_initialisation_and_leaves_the_global_generator_alone():
+    data = random_data()
+    state = torch.get_rng_state()
+    model = ul.models.logistic(data, seed=11)
+    assert torch.equal(torch.get_rng_state(), state)
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        plain = nn.Linear(16, 3).double()
+    assert torch.equal(model[1].weight, plain.weight)
+    assert torch.equal(model[1].bias, plain.bias)
+    assert not torch.equal(ul.models.logistic(data, seed=12)[1].weight, plain.weight)
+
+
+def test_model_follows_the_data():
+    assert next(ul.models.build("mlp", random_data()).parameters()).dtype == torch.float64
+
+
+def test_smooth_cnn_is_twice_differentiable_where_the_cnn_has_kinks():
+    layers = {type(m) for m in ul.models.smooth_cnn(full(mnist_like())).modules()}
+    assert not layers & {nn.ReLU, nn.MaxPool2d}
+    assert {nn.Softplus, nn.AvgPool2d} <= layers
+
+
+def test_errors_name_what_is_wrong():
+    data = random_data()
+    with pytest.raises(ValueError, match="name: expected one of logistic, mlp, cnn, smooth_cnn"):
+        ul.models.build("resnet", data)
+    with pytest.raises(ValueError, match="images large enough .*got 4 x 4 pixels"):
+        ul.models.cnn(data)
+    with pytest.raises(ValueError, match="data: expected images"):
+        ul.models.cnn(random_data(shape=(5,)))
+    with pytest.raises(ValueError, match="activation: expected one of relu"):
+        ul.models.mlp(data, activation="gelu")
+    with pytest.raises(ValueError, match="hidden: expected an integer of at least 1"):
+        ul.models.mlp(data, hidden=0)
