@@ -1,10 +1,15 @@
 """Hessian-vector products for many vectors at one point."""
 
+import warnings
+
 import torch
-from torch.func import grad, jvp, vmap
+from torch.func import jvp, vmap
 
 from unlearning.base import checks
 from unlearning.problem.objective import Objective
+
+# PyTorch scripts its own forward-mode formulas on first use and then warns about having done so.
+warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
 
 
 def hessian_vector_products(
