@@ -12,7 +12,7 @@ from pathlib import Path
 
 FOOT = """
 <aside class="chapter-foot">
-  <p>Computed from <a href="{source_url}"><code>{source}</code></a>{commit}
+  <p>Computed from <a href="{source_url}"><code>{source}</code></a>{commit},
   with the parameters shown above. Run it again with your own:</p>
   <pre>unlearning run {number} -p NAME=VALUE</pre>
 </aside>
@@ -51,7 +51,7 @@ def add_foot(app, pagename, context):
     context["body"] += FOOT.format(
         source=f"{pagename}.md",
         source_url=f"{url}/blob/{branch}/{pagename}.md",
-        commit=text + (" with uncommitted changes" if changed else ""),
+        commit=text + (" (with uncommitted changes)" if changed else ""),
         number=Path(pagename).name[:2],
     )
 

@@ -6,9 +6,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
+import nbformat.v4 as nb
 import pytest
 
 from unlearning.companion.chapters import chapters, find_chapter, notebooks_folder, read_chapter
+from unlearning.companion.execute import make_repeatable
 
 
 def execute(source, target, *more):
@@ -38,6 +40,24 @@ def test_executed_notebook_holds_nothing_of_this_machine(chapter, tmp_path):
     assert notebook.metadata.language_info.version.count(".") == 1
     assert [cell.id for cell in notebook.cells] == ["cell-000", "cell-001", "cell-002"]
     assert str(tmp_path) not in (tmp_path / "out.ipynb").read_text()
+
+
+def test_outputs_that_differ_from_run_to_run_are_settled():
+    pieces = [nb.new_output("stream", name="stdout", text=text) for text in ("a\n", "b\n")]
+    pieces.append(nb.new_output("stream", name="stderr", text="c\n"))
+    styled = nb.new_output(
+        "display_data",
+        data={
+            "text/html": '<style>#T_0a1b2_row0 {}</style><table id="T_0a1b2"><td>T_shirt</td>',
+            "text/plain": "<pandas.io.formats.style.Styler at 0x7f00>",
+        },
+    )
+    cell = nb.new_code_cell("x", id="cell-007", outputs=[*pieces, styled])
+    make_repeatable(nb.new_notebook(cells=[cell]))
+    assert [output.get("text") for output in cell.outputs] == ["a\nb\n", "c\n", None]
+    assert cell.outputs[2].data == {
+        "text/html": '<style>#T_cell-007-2_row0 {}</style><table id="T_cell-007-2"><td>T_shirt</td>'
+    }
 
 
 def test_failure_shows_the_traceback_and_removes_the_finished_target(chapter, tmp_path):

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -124,7 +125,7 @@ def _removed_when_interrupted(path: Path) -> Iterator[None]:
 
 
 def make_repeatable(notebook: nbformat.NotebookNode) -> None:
-    """Drops, in place, what differs from run to run: times, paths, random ids, patch version."""
+    """Drops, in place, what differs from run to run: times, ids, addresses, the patch version."""
     notebook.metadata.pop("papermill", None)
     version = notebook.metadata.get("language_info", {}).get("version")
     if version:
@@ -134,6 +135,30 @@ def make_repeatable(notebook: nbformat.NotebookNode) -> None:
             cell.metadata.pop(volatile, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell["id"] = "injected-parameters"
+        if cell.cell_type == "code":
+            cell.outputs = _joined_streams(cell.outputs)
+            for position, output in enumerate(cell.outputs):
+                _settle_output(output.get("data", {}), f"{cell['id']}-{position}")
+
+
+def _joined_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Joins pieces of printed text; where the kernel cuts it is a matter of timing."""
+    joined: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" and output.get("name") == last.get("name"):
+            last["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
+
+
+def _settle_output(data: dict[str, Any], place: str) -> None:
+    """Replaces the random id of a styled pandas table, and drops a bare object's address."""
+    if "text/html" in data:
+        data["text/html"] = re.sub(r"\bT_[0-9a-f]{5}(?=[_\"\s])", f"T_{place}", data["text/html"])
+    if len(data) > 1 and re.fullmatch(r"<.* at 0x[0-9a-f]+>", data.get("text/plain", "")):
+        del data["text/plain"]
 
 
 def main() -> int:
