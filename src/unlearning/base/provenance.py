@@ -43,11 +43,15 @@ def configuration_hash(configuration: Mapping[str, Any]) -> str:
     return digest(json.dumps(configuration, sort_keys=True))
 
 
-def source_hash(*extra: Path) -> str:
-    """Hash of the library's source files and of ``extra`` files (the notebook, say)."""
-    files = sorted(PACKAGE.rglob("*.py")) + list(extra)
-    names = [f.name if f in extra else f.relative_to(PACKAGE).as_posix() for f in files]
-    return digest(*(p for pair in zip(names, (f.read_bytes() for f in files)) for p in pair))
+def source_hash(*code: str) -> str:
+    """Hash of the library's computing floors and of further code (a notebook's cells, say).
+
+    The top floor, ``companion/``, draws and records but never computes, so it does not count.
+    """
+    files = sorted(f for f in PACKAGE.rglob("*.py") if "companion" not in f.parts)
+    names = [f.relative_to(PACKAGE).as_posix() for f in files]
+    texts = [f.read_text(encoding="utf-8") for f in files]
+    return digest(*(part for pair in zip(names, texts, strict=True) for part in pair), *code)
 
 
 def commit() -> str:

@@ -46,3 +46,9 @@ def use_style() -> None:
 def look(name: str, **changes) -> dict:
     """Keyword arguments for ``plot`` that draw ``name`` as everywhere in the book."""
     return {"label": name, **LOOKS[name], **changes}
+
+
+def number_ticks(axis, values) -> None:
+    """Label a logarithmic axis with exactly these values, as plain numbers."""
+    axis.set_ticks(list(values), [f"{value:g}" for value in values])
+    axis.set_ticks([], minor=True)
