@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.func import functional_call, grad, grad_and_value, vmap
+from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 from unlearning.base import checks
@@ -102,8 +102,13 @@ class Objective:
         return grad(self.mean_loss)(w, inputs, labels)
 
     def gradient_and_loss(self, w, inputs, labels) -> tuple[torch.Tensor, torch.Tensor]:
-        """``gradient`` with the mean loss it was taken of."""
-        return grad_and_value(self.mean_loss)(w, inputs, labels)
+        """``gradient`` with the mean loss it was taken of.
+
+        By plain reverse mode: half the time of ``torch.func``, but nothing can differentiate it.
+        """
+        point = w.detach().requires_grad_(True)
+        loss = self.mean_loss(point, inputs, labels)
+        return torch.autograd.grad(loss, point)[0], loss.detach()
 
     def sample_gradients(self, w, inputs, labels) -> torch.Tensor:
         """Gradient of each sample's own loss, without penalty: shape ``[b, d]``."""

@@ -1,5 +1,6 @@
 """Stochastic gradient descent that remembers its path."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -139,7 +140,7 @@ def descend(
             continue
         gradient, loss = found
         norm = float(torch.linalg.vector_norm(gradient))
-        if not torch.isfinite(loss) or not torch.isfinite(torch.tensor(norm)):
+        if not (math.isfinite(float(loss)) and math.isfinite(norm)):
             checks.fail("step_size", "steps along which the loss stays finite",
                         f"loss {float(loss)} and gradient norm {norm} at step {t} of {total} "
                         f"(eta_0 = {schedule.step_size:g})")  # fmt: skip
