@@ -16,6 +16,9 @@ export PYTHONPATH := $(CURDIR)/src
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# glibc: keep freed memory instead of handing it back; large vectors are made again at every step.
+export MALLOC_MMAP_THRESHOLD_ ?= 1073741824
+export MALLOC_TRIM_THRESHOLD_ ?= 4294967296
 
 .DEFAULT_GOAL := help
 .PHONY: help venv book draft references test test-library test-notebooks lint format clean \
