@@ -1,4 +1,4 @@
-"""Small problems in float64 that the mathematics is checked on, and the oracles to check against."""
+"""Small problems in float64 to check the mathematics on, and the oracles to check it against."""
 
 from dataclasses import dataclass, replace
 

@@ -11,7 +11,9 @@ import unlearning as ul
 
 def test_distance_is_euclidean_and_computed_in_double():
     a, b = torch.randn(50), torch.randn(50)
-    assert ul.distance(a, b) == pytest.approx(np.linalg.norm(a.double().numpy() - b.double().numpy()))
+    assert ul.distance(a, b) == pytest.approx(
+        np.linalg.norm(a.double().numpy() - b.double().numpy())
+    )
     big = torch.tensor([1e20, 0.0])
     assert ul.distance(big, -big) == pytest.approx(2e20)  # its square overflows float32
 

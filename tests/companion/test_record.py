@@ -13,7 +13,12 @@ PARAMETERS = {"dataset": "mnist", "seeds": [42, 930]}
 
 def save(folder, values=None, name="a-record"):
     return record.save(
-        name, chapter="03", parameters=PARAMETERS, values=values or {"x": 1.5}, seconds=2.04, folder=folder
+        name,
+        chapter="03",
+        parameters=PARAMETERS,
+        values=values or {"x": 1.5},
+        seconds=2.04,
+        folder=folder,
     )
 
 

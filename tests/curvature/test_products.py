@@ -26,7 +26,9 @@ def test_dense_hessian_equals_autodiff(case):
     expected = torch.autograd.functional.hessian(
         lambda w: objective.mean_loss(w, inputs, labels), w
     )
-    torch.testing.assert_close(ul.hessian(objective, w, inputs, labels), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        ul.hessian(objective, w, inputs, labels), expected, rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
@@ -36,7 +38,9 @@ def test_products_equal_curvlinops(case):
     operator = HessianLinearOperator(
         module, torch.nn.CrossEntropyLoss(), list(module.parameters()), [(inputs, labels)]
     )
-    vectors = torch.randn(4, len(w), dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    vectors = torch.randn(
+        4, len(w), dtype=torch.float64, generator=torch.Generator().manual_seed(2)
+    )
     products = ul.hessian_vector_products(objective, w, inputs, labels, vectors)
     np.testing.assert_allclose(products.numpy(), (operator @ vectors.T).T.numpy(), atol=1e-12)
 

@@ -45,7 +45,9 @@ def test_sets_answer_for_themselves_only():
 
 def test_approximators_of_another_run_are_refused():
     other = CASE.run(clip=True, epochs=1, seed=4)
-    with pytest.raises(ValueError, match=f"approximators: .*{other.fingerprint}.*{RUN.fingerprint}"):
+    with pytest.raises(
+        ValueError, match=f"approximators: .*{other.fingerprint}.*{RUN.fingerprint}"
+    ):
         ul.forget(other, EACH, [1])
 
 

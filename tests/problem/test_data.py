@@ -11,7 +11,11 @@ from sklearn import datasets
 
 import unlearning as ul
 
-EMBEDDED = {"digits": (1797, (1, 8, 8), 10), "wine": (178, (13,), 3), "breast_cancer": (569, (30,), 2)}
+EMBEDDED = {
+    "digits": (1797, (1, 8, 8), 10),
+    "wine": (178, (13,), 3),
+    "breast_cancer": (569, (30,), 2),
+}
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -58,7 +62,10 @@ def test_seed_decides_the_rows_and_n_train_keeps_the_first():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "mnits"}, "name: expected one of digits, wine, breast_cancer, mnist, .* got 'mnits'"),
+        (
+            {"name": "mnits"},
+            "name: expected one of digits, wine, breast_cancer, mnist, .* got 'mnits'",
+        ),
         ({"name": "wine", "n_train": 143}, "n_train: expected an integer from 1 to 142 .*got 143"),
         ({"name": "wine", "n_train": 0}, "n_train: .*got 0"),
         ({"name": "wine", "n_train": 2.5}, "n_train: .*got 2.5"),
@@ -92,8 +99,14 @@ def test_own_file_with_and_without_a_test_part(tmp_path):
         ({"inputs": np.zeros((3, 2))}, "both inputs and labels.*got only inputs"),
         ({"inputs": np.zeros((3, 2)), "labels": np.zeros(2, int)}, r"labels: expected shape \[3\]"),
         ({"inputs": np.zeros(3), "labels": np.zeros(3, int)}, "inputs: expected a floating-point"),
-        ({"inputs": np.full((3, 2), np.nan), "labels": np.zeros(3, int)}, "inputs: expected finite"),
-        ({"inputs": np.zeros((3, 2)), "labels": -np.ones(3, int)}, "labels: expected class numbers"),
+        (
+            {"inputs": np.full((3, 2), np.nan), "labels": np.zeros(3, int)},
+            "inputs: expected finite",
+        ),
+        (
+            {"inputs": np.zeros((3, 2)), "labels": -np.ones(3, int)},
+            "labels: expected class numbers",
+        ),
         ({"inputs": np.array([object()] * 3), "labels": np.zeros(3)}, "readable .npz"),
     ],
 )

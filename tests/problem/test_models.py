@@ -52,6 +52,13 @@ def test_smooth_cnn_is_twice_differentiable_where_the_cnn_has_kinks():
     assert {nn.Softplus, nn.AvgPool2d} <= layers
 
 
+def test_smooth_cnn_fits_small_images_by_itself():
+    digits = ul.load("digits", n_train=20)
+    model = ul.models.build("smooth_cnn", digits)
+    assert model(digits.train.inputs).shape == (20, 10)
+    assert model[0].kernel_size == (3, 3)
+
+
 def test_errors_name_what_is_wrong():
     data = random_data()
     with pytest.raises(ValueError, match="name: expected one of logistic, mlp, cnn, smooth_cnn"):

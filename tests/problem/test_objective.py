@@ -47,7 +47,9 @@ def test_the_model_passed_in_is_never_changed():
 
 
 def test_dropout_and_batch_statistics_are_frozen():
-    norm = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Linear(16, 3)).double()
+    norm = nn.Sequential(
+        nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Linear(16, 3)
+    ).double()
     objective, x = ul.Objective(norm), random_data().train.inputs
     w = objective.initial_weights
     first = objective.outputs(w, x)
@@ -68,13 +70,18 @@ def test_accuracy():
     objective = ul.Objective(ul.models.logistic(data))
     w = objective.initial_weights
     predicted = objective.module(w)(data.test.inputs).argmax(1)
-    assert objective.accuracy(w, data.test) == float((predicted == data.test.labels).double().mean())
+    assert objective.accuracy(w, data.test) == float(
+        (predicted == data.test.labels).double().mean()
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda m: ul.Objective(m, l2=-0.1), "l2: expected a finite number of at least 0, got -0.1"),
+        (
+            lambda m: ul.Objective(m, l2=-0.1),
+            "l2: expected a finite number of at least 0, got -0.1",
+        ),
         (lambda m: ul.Objective(m, l2=float("nan")), "l2: expected a finite number"),
         (lambda m: ul.Objective(m, l2="1"), "l2: expected a finite number .*got '1'"),
         (lambda m: ul.Objective(m, loss="hinge"), "loss: expected one of cross_entropy, squared"),
@@ -90,10 +97,16 @@ def test_bad_arguments_are_named(make, message):
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        (random_data().train.to(dtype=torch.float32), "inputs of the model's torch.float64 .*float32"),
+        (
+            random_data().train.to(dtype=torch.float32),
+            "inputs of the model's torch.float64 .*float32",
+        ),
         (random_data(shape=(1, 5, 5)).train, "samples: expected inputs that fit the model"),
         (random_data(classes=4).train, "labels below the model's number of classes, 3.* label 3"),
-        (ul.Samples(torch.zeros(4, 16).double(), torch.zeros(4)), "samples: expected class numbers"),
+        (
+            ul.Samples(torch.zeros(4, 16).double(), torch.zeros(4)),
+            "samples: expected class numbers",
+        ),
         ([1, 2], "samples: expected an unlearning.Samples, got list"),
     ],
 )

@@ -17,14 +17,20 @@ def test_indexing_and_conversion():
 
 
 def test_small_integer_labels_become_long():
-    assert ul.Samples(torch.ones(2, 1), torch.zeros(2, dtype=torch.uint8)).labels.dtype == torch.int64
+    assert (
+        ul.Samples(torch.ones(2, 1), torch.zeros(2, dtype=torch.uint8)).labels.dtype == torch.int64
+    )
 
 
 @pytest.mark.parametrize(
     ("inputs", "labels", "message"),
     [
         (torch.zeros(3), torch.zeros(3).long(), "inputs: expected a floating-point array"),
-        (torch.zeros(3, 2).long(), torch.zeros(3).long(), "inputs: expected a floating-point array"),
+        (
+            torch.zeros(3, 2).long(),
+            torch.zeros(3).long(),
+            "inputs: expected a floating-point array",
+        ),
         (torch.zeros(0, 2), torch.zeros(0).long(), "inputs: .*n > 0"),
         (torch.zeros(3, 2), torch.zeros(4).long(), r"labels: expected shape \[3\].*got \[4\]"),
         (torch.full((1, 2), torch.inf), torch.zeros(1).long(), "inputs: expected finite numbers"),

@@ -22,7 +22,7 @@ def test_without_reshuffling_every_epoch_repeats_the_first():
     batches = [batch.tolist() for batch in schedule.batches(11)]
     assert batches[:3] == batches[3:6] == batches[6:]
     assert [len(b) for b in batches[:3]] == [4, 4, 3]
-    assert sorted(sum(batches[:3], [])) == list(range(11))
+    assert sorted(i for batch in batches[:3] for i in batch) == list(range(11))
 
 
 def test_the_global_generator_is_left_alone():
@@ -42,7 +42,10 @@ def test_step_sizes_decay_every_step():
         ({"step_size": float("inf")}, "step_size: .*got inf"),
         ({"step_size": 0.1, "decay": 1.1}, "decay: expected a factor of at most 1, got 1.1"),
         ({"step_size": 0.1, "decay": 0.0}, "decay: expected a finite number above 0"),
-        ({"step_size": 0.1, "batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
+        (
+            {"step_size": 0.1, "batch_size": 0},
+            "batch_size: expected an integer of at least 1, got 0",
+        ),
         ({"step_size": 0.1, "epochs": 0}, "epochs: expected an integer of at least 1, got 0"),
         ({"step_size": 0.1, "clip": -1.0}, "clip: expected a finite number above 0, got -1.0"),
         ({"step_size": 0.1, "clip": float("nan")}, "clip: .*got nan"),

@@ -22,8 +22,8 @@ def to_grid(vectors: torch.Tensor) -> torch.Tensor:
 class ExactSum:
     """A running sum of vectors, exact on the grid of multiples of 2^-40.
 
-    The sum of magnitudes is kept too: as long as it stays below 2^12 in every coordinate, no partial
-    sum in any order can leave the range in which float64 is exact.
+    The sum of magnitudes is kept too: as long as it stays below 2^12 in every coordinate, no
+    partial sum in any order can leave the range in which float64 is exact.
 
     Args:
         start: first summand, shape ``[d]``, any float dtype.

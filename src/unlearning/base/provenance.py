@@ -55,7 +55,7 @@ def source_hash(*code: str) -> str:
 
 
 def commit() -> str:
-    """The commit of the clone, with ``+changes`` when its tracked files differ; else ``unknown``."""
+    """The commit of the clone, with ``+changes`` if its tracked files differ; or ``unknown``."""
     root = repository_root()
     if root is None or not (root / ".git").exists():
         return "unknown"

@@ -156,7 +156,9 @@ def _read_torchvision(folder: str) -> tuple[Parts, Parts]:
     with FileLock(cache / f".{folder}.lock"):  # two notebooks may ask at once
         local = _copy_local(folder, cache)
         try:
-            parts = [getattr(datasets, folder)(cache, train=t, download=True) for t in (True, False)]
+            parts = [
+                getattr(datasets, folder)(cache, train=t, download=True) for t in (True, False)
+            ]
         except (RuntimeError, OSError) as error:
             raise RuntimeError(
                 f"{folder}: not found in {local} (UNLEARNING_DATA) nor in {cache} "

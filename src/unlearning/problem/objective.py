@@ -112,7 +112,10 @@ class Objective:
 
     def sample_gradients(self, w, inputs, labels) -> torch.Tensor:
         """Gradient of each sample's own loss, without penalty: shape ``[b, d]``."""
-        one = lambda w, x, y: self.mean_loss(w, x[None], y[None])  # noqa: E731
+
+        def one(w, x, y):
+            return self.mean_loss(w, x[None], y[None])
+
         return vmap(grad(one), in_dims=(None, 0, 0))(w, inputs, labels)
 
     def check_samples(self, samples: Samples) -> None:
@@ -130,7 +133,9 @@ class Objective:
         try:
             outputs = self.outputs(self._initial, have[:1])
         except RuntimeError as error:
-            checks.fail("samples", "inputs that fit the model", f"shape {list(have.shape)}: {error}")
+            checks.fail(
+                "samples", "inputs that fit the model", f"shape {list(have.shape)}: {error}"
+            )
         self._check_labels(outputs, samples.labels)
 
     def _check_labels(self, outputs: torch.Tensor, labels: torch.Tensor) -> None:

@@ -24,7 +24,7 @@ def retrain(
 
     * ``R1``: mean over K, penalty whole (what the released code retrains);
     * ``R2``: ``1/|B|`` times the sum over K of ``grad l + l2 * w``: each sample takes its share of
-      the penalty along (the papers' equations, and the default);
+      the penalty along (the default: our reading of the HF-OCU paper, which keeps ``|B|``);
     * ``R3``: ``1/|B|`` times the sum over K of ``grad l``, penalty whole.
 
     Of a batch deleted whole, R1 makes no step (with a warning), R2 makes none either, and R3 only

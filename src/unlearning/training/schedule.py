@@ -69,6 +69,5 @@ class Schedule:
 
 def _loader_order(n: int, generator: torch.Generator) -> torch.Tensor:
     """One epoch's order: a loader draws a seed for its workers, then one for its sampler."""
-    draw = lambda: int(torch.empty((), dtype=torch.int64).random_(generator=generator))  # noqa: E731
-    draw()
-    return torch.randperm(n, generator=torch.Generator().manual_seed(draw()))
+    seeds = [int(torch.empty((), dtype=torch.int64).random_(generator=generator)) for _ in range(2)]
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seeds[1]))
