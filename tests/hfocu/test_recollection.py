@@ -150,7 +150,7 @@ def linear_run(**changes):
     """Least squares: the loss is quadratic in the weights."""
     data = random_data(shape=(3,))
     samples = ul.Samples(data.train.inputs, data.train.inputs.sum(1) ** 2)
-    model = torch.nn.Linear(3, 1).double()
+    model = ul.models.logistic(ul.Data("real targets", samples, samples))
     schedule = ul.Schedule(step_size=0.1, batch_size=len(samples), **changes)
     return ul.train(ul.Objective(model, l2=0.2, loss="squared"), samples, schedule)
 
@@ -175,7 +175,8 @@ def test_not_exact_on_a_quadratic_over_several_steps():
 
 def test_exact_when_losses_are_linear_and_the_penalty_is_common(monkeypatch):
     samples = ul.Samples(random_data(shape=(3,)).train.inputs, torch.zeros(13, dtype=torch.float64))
-    objective = ul.Objective(torch.nn.Linear(3, 1).double(), l2=0.3, loss="squared")
+    model = ul.models.logistic(ul.Data("real targets", samples, samples))
+    objective = ul.Objective(model, l2=0.3, loss="squared")
     linear_loss = property(lambda self: lambda outputs, labels: outputs.reshape(labels.shape))
     monkeypatch.setattr(ul.Objective, "_losses", linear_loss)
     schedule = ul.Schedule(step_size=0.1, decay=0.97, batch_size=4, epochs=5)
