@@ -45,6 +45,10 @@ def hessian_vector_products(
     if chunk is not None:
         checks.integer("chunk", chunk, least=1)
 
+    # Forward mode gives every tangent as much room as the STORAGE of its primal: were w a row of a
+    # trajectory, each of the K tangents would get room for the whole trajectory.
+    w = w.clone()
+
     def gradient(point):
         return objective.gradient(point, inputs, labels)
 
