@@ -23,8 +23,7 @@ import nbformat
 from unlearning.companion.chapters import read_chapter
 from unlearning.companion.parameters import declared_parameters
 
-
-# glibc in the kernel shall keep freed memory: fresh pages cost more than the recursion's arithmetic.
+# The kernel keeps freed memory (glibc): fresh pages cost more than the arithmetic of a step.
 KERNEL_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
