@@ -92,6 +92,21 @@ def test_own_file_with_and_without_a_test_part(tmp_path):
     assert (len(both.train), len(both.test)) == (20, 3)
 
 
+def test_a_constant_column_is_only_centred_even_if_rounding_makes_it_vary(tmp_path):
+    inputs = np.random.default_rng(0).normal(size=(50, 2))
+    inputs[:, 1] = 0.1  # its computed deviation is not exactly zero
+    path = save(tmp_path / "constant.npz", inputs=inputs, labels=np.arange(50) % 2)
+    assert float(ul.load(path, dtype=torch.float64).train.inputs[:, 1].abs().max()) < 1e-15
+
+
+def test_scaling_leads_back_to_the_features_as_they_were():
+    data = ul.load("digits", dtype=torch.float64)
+    mean, scale = data.scaling
+    pixels = data.train.inputs * scale + mean
+    torch.testing.assert_close(pixels, pixels.round(), rtol=0, atol=1e-12)
+    assert (float(pixels.min()), float(pixels.max())) == pytest.approx((0, 16))
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

@@ -58,14 +58,23 @@ def load(
     seed = checks.integer("seed", seed, least=0)
     if str(name).endswith(".npz"):
         train, test = _split(_read_npz(Path(name)), seed, n_train)
-        train, test = _standardise(train, test)
+        scaling = _own_scaling(train[0])
+    elif name in _EMBEDDED:
+        train, test = _split((_EMBEDDED[name](), None), seed, n_train)
+        scaling = _own_scaling(train[0])
+    elif name in _DOWNLOADED:
+        folder, *fixed = _DOWNLOADED[name]
+        train, test = _draw(_read_torchvision(folder), seed, n_train)
+        scaling = tuple(torch.tensor(value) for value in fixed)
     else:
-        if name not in DATASETS:
-            expected = f"one of {', '.join(DATASETS)}, or a path ending in .npz"
-            checks.fail("name", expected, repr(name))
-        train, test = _read(str(name), seed, n_train)
-    train, test = (Samples(*part).to(dtype=dtype, device=device) for part in (train, test))
-    return Data(str(name), train, test)
+        known = f"one of {', '.join(DATASETS)}, or a path ending in .npz"
+        checks.fail("name", known, repr(name))
+    mean, scale = scaling
+    train, test = (
+        Samples((inputs - mean) / scale, labels).to(dtype=dtype, device=device)
+        for inputs, labels in (train, test)
+    )
+    return Data(str(name), train, test, (mean.to(device, dtype), scale.to(device, dtype)))
 
 
 def draw_forget_set(n: int, m: int, seed: int) -> list[int]:
@@ -80,22 +89,21 @@ def draw_forget_set(n: int, m: int, seed: int) -> list[int]:
     return random.Random(checks.integer("seed", seed, least=0)).sample(range(n), m)
 
 
-def _read(name: str, seed: int, n_train: int | None) -> tuple[Parts, Parts]:
-    if name in _EMBEDDED:
-        train, test = _split((_EMBEDDED[name](), None), seed, n_train)
-        return _standardise(train, test)
-    folder, mean, deviation = _DOWNLOADED[name]
-    train, test = _read_torchvision(folder)
-    n = checks.integer("n_train", len(train[0]) if n_train is None else n_train, least=1,
-                       most=len(train[0]), note=f" (the rows of {name})")  # fmt: skip
-    n_test = max(1, min(len(test[0]), int(TEST_PER_TRAIN * n)))
-    return tuple(
-        ((inputs[rows].float()[:, None] / 255 - mean) / deviation, labels[rows])
-        for (inputs, labels), rows in (
-            (train, _order(len(train[0]), seed)[:n]),
-            (test, _order(len(test[0]), seed)[:n_test]),
-        )
-    )
+def _draw(parts: tuple[Parts, Parts], seed: int, n_train: int | None) -> tuple[Parts, Parts]:
+    """The released draw from a training file and a test file of grey images, scaled to 0..1."""
+    (inputs, labels), (test_inputs, test_labels) = parts
+    n = _count(n_train, len(inputs))
+    n_test = max(1, min(len(test_inputs), int(TEST_PER_TRAIN * n)))
+    rows, test_rows = _order(len(inputs), seed)[:n], _order(len(test_inputs), seed)[:n_test]
+    train = inputs[rows].float()[:, None] / 255, labels[rows]
+    return train, (test_inputs[test_rows].float()[:, None] / 255, test_labels[test_rows])
+
+
+def _count(n_train: int | None, most: int) -> int:
+    """``n_train`` if it is possible, all rows if it is None."""
+    if n_train is None:
+        return most
+    return checks.integer("n_train", n_train, least=1, most=most, note=" (the rows at hand)")
 
 
 def _order(n: int, seed: int) -> torch.Tensor:
@@ -110,17 +118,15 @@ def _split(parts: tuple[Parts, Parts | None], seed: int, n_train: int | None):
         n_test = math.ceil(TEST_SHARE * len(inputs))
         order, held_out = order[: len(order) - n_test], order[len(order) - n_test :]
         test = inputs[held_out], labels[held_out]
-    most = len(order)
-    n = checks.integer("n_train", most if n_train is None else n_train, least=1, most=most,
-                       note=" (the training rows at hand)")  # fmt: skip
+    n = _count(n_train, len(order))
     return (inputs[order[:n]], labels[order[:n]]), test
 
 
-def _standardise(train: Parts, test: Parts) -> tuple[Parts, Parts]:
-    mean = train[0].mean(0)
-    deviation = train[0].std(0, unbiased=False)
-    scale = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
-    return tuple(((inputs - mean) / scale, labels) for inputs, labels in (train, test))
+def _own_scaling(inputs: torch.Tensor) -> Parts:
+    """Mean and scale of each feature; a constant one, up to rounding, has scale 1."""
+    deviation = inputs.std(0, unbiased=False)
+    varies = deviation > 1e-12 * inputs.abs().amax(0)
+    return inputs.mean(0), torch.where(varies, deviation, torch.ones_like(deviation))
 
 
 def _sklearn(loader: str, image: tuple[int, ...] = ()) -> Callable[[], Parts]:

@@ -66,11 +66,14 @@ class Data:
         name: what it was loaded from.
         train: the rows to learn from.
         test: rows that were never learned from.
+        scaling: mean and scale with which the features were standardised, if they were:
+            ``inputs * scale + mean`` are the features as they were.
     """
 
     name: str
     train: Samples
     test: Samples
+    scaling: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @property
     def n_classes(self) -> int:
