@@ -6,8 +6,11 @@ VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 READY := $(if $(filter .venv,$(VENV)),.venv/.ready,reused-environment)
 JOBS ?= 2
-SNAKEMAKE = $(PYTHON) -m snakemake --quiet all --cores $(JOBS) --nolock \
-  --keep-going --rerun-incomplete
+SNAKEMAKE = $(PYTHON) -m snakemake --cores $(JOBS) --nolock --keep-going --rerun-incomplete
+# A failing step prints its own error. Quiet, Snakemake is silent about an error in the plan
+# itself (a missing file, a slip in the Snakefile), so after a failure the plan is made once more.
+MAKE_TARGET = $(SNAKEMAKE) $(1) --quiet all || { \
+  why=$$($(SNAKEMAKE) --dry-run $(1) 2>&1) || echo "$$why" >&2; exit 1; }
 PYTEST = $(PYTHON) -m pytest
 
 # This checkout's library comes first, also in an environment that was made for another checkout.
@@ -40,7 +43,7 @@ reused-environment:
 	@test -x $(PYTHON) || { echo "VENV=$(VENV): expected an environment with bin/python" >&2; exit 2; }
 
 book: $(READY)  ## Execute the chapters that changed and build the book
-	@$(SNAKEMAKE) book
+	@$(call MAKE_TARGET,book)
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
 draft: $(READY)  ## CHAPTER=03: execute (if changed) and render one chapter, fast
@@ -49,11 +52,11 @@ draft: $(READY)  ## CHAPTER=03: execute (if changed) and render one chapter, fas
 	  echo "CHAPTER: expected a chapter's number, got '$(CHAPTER)'; known:" >&2; \
 	  ls notebooks | sed -n 's/^\([0-9][0-9]\)_\(.*\)\.md$$/  \1  \2/p' >&2; exit 2; \
 	fi; \
-	$(SNAKEMAKE) "_build/draft/$${name%.md}.done" && \
+	$(call MAKE_TARGET,"_build/draft/$${name%.md}.done"); \
 	echo "The chapter is at file://$(CURDIR)/_build/draft/_build/html/notebooks/$${name%.md}.html"
 
 references: $(READY)  ## Refresh the executed references of nbval and show what changed
-	@$(SNAKEMAKE) executed
+	@$(call MAKE_TARGET,executed)
 	@$(PYTHON) tests/notebooks/refresh_references.py
 
 test: test-library test-notebooks  ## Run all tests
