@@ -99,7 +99,7 @@ def describe(record: Mapping[str, Any]) -> str:
     """One sentence for a caption: when, at which commit and on what a record was made."""
     where = record["environment"]
     hardware = where["gpu"] or where["processor"]
-    age = ", STALE: the code has changed since" if record.get("stale") else ""
+    age = ", **STALE: the code has changed since**" if record.get("stale") else ""
     return (
         f"Recorded {record['date']} at commit {record['commit']} with torch "
         f"{where['versions']['torch']} on {hardware}, {where['threads']} thread(s), "

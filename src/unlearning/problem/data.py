@@ -80,7 +80,7 @@ def load(
 def draw_forget_set(n: int, m: int, seed: int) -> list[int]:
     """Draw ``m`` of ``n`` samples to delete, as the released HF-OCU code draws them.
 
-    Sets of different ``m`` from one seed are not nested.
+    Sets of different ``m`` from one seed overlap, and some contain others.
 
     Raises:
         ValueError: if ``m`` is not between 1 and ``n - 1``.
