@@ -81,7 +81,11 @@ def execute_chapter(
                 progress_bar=progress,
                 cwd=str(cwd or source.parent),
                 execution_timeout=cell_timeout,
-                config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
+                config=Config(
+                    KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"},
+                    # A kernel that is told to stop logs an error about having been told so.
+                    NotebookClient={"extra_arguments": ["--log-level=50"]},
+                ),
             )
         except papermill.PapermillExecutionError as error:
             raise ChapterFailed(str(error)) from None
