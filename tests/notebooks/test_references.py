@@ -67,3 +67,9 @@ def test_every_parameter_file_fits_a_chapter():
         fitting = [d for d in declared if set(given) <= set(d)]
         assert fitting, f"{path.name}: no chapter has all of {sorted(given)}"
         check_parameters(given, fitting[0])
+
+
+@each_chapter
+def test_code_fits_the_width_of_a_page(name):
+    cells = [c for c in read_chapter(CHAPTERS[name]).cells if c.cell_type == "code"]
+    assert [line for c in cells for line in c.source.splitlines() if len(line) > 86] == []

@@ -1,0 +1,67 @@
+"""What chapter 09 says in prose about its record, held against the record itself."""
+
+import pandas as pd
+import pytest
+
+from unlearning.companion import record
+
+PAPER = record.load("verification-mnist-logistic")
+FRAME = pd.DataFrame(PAPER["values"])
+R1 = FRAME[FRAME["convention"] == "R1"]
+
+
+def means(column, method):
+    return R1[R1["method"] == method].groupby("m")[column].mean()
+
+
+def test_it_is_the_papers_setting_over_all_seeds():
+    assert PAPER["parameters"]["seeds"] == [42, 930, 124, 114514, 3407, 5, 1]
+    assert (PAPER["parameters"]["n_train"], PAPER["parameters"]["dataset"]) == (1000, "mnist")
+    assert "+" not in PAPER["commit"], "recorded with uncommitted changes"
+
+
+@pytest.mark.parametrize(
+    ("m", "method", "measured_elsewhere"),
+    [
+        (50, "do nothing", 0.0837),
+        (50, "HF-OCU as released", 0.0639),
+        (200, "do nothing", 0.1817),
+        (200, "HF-OCU as released", 0.1491),
+    ],
+)
+def test_seed_42_agrees_with_another_implementation(m, method, measured_elsewhere):
+    row = R1[(R1["seed"] == 42) & (R1["m"] == m) & (R1["method"] == method)]
+    assert row["distance"].item() == pytest.approx(measured_elsewhere, rel=0.1)
+
+
+def test_left_panel_reproduced():
+    wide = FRAME.pivot_table("distance", ["convention", "seed", "m"], "method")
+    assert len(wide) == 3 * 7 * 7
+    assert bool((wide["HF-OCU"] < wide["do nothing"]).all())
+
+
+def test_right_panel_partly_reproduced():
+    assert bool((means("pearson forget", "HF-OCU") > 0.9).all())
+    assert bool((means("slope forget", "HF-OCU") < 0.9).all())
+
+
+def test_as_released_not_reproduced():
+    released, nothing = (means("distance", m) for m in ("HF-OCU as released", "do nothing"))
+    assert bool((released / nothing > 0.5).all())
+    assert bool((means("slope forget", "HF-OCU as released") < 0.2).all())
+    correlation = means("pearson forget", "HF-OCU as released")
+    assert correlation.iloc[-1] < 0.5 < 0.9 < correlation.iloc[0]
+
+
+def test_other_order_is_as_large_as_deleting_5_to_10_percent():
+    order, nothing = (means("distance", m) for m in ("other order", "do nothing"))
+    assert nothing[50] < order[50]
+    assert order[100] < nothing[100]
+    assert order.max() / order.min() < 1.5  # nearly flat
+
+
+def test_clipping_each_sample_is_nearly_the_whole_effect():
+    plain, one, all_of_them = (
+        means("distance", m) for m in ("R2 sources", "and sample_clip", "HF-OCU as released")
+    )
+    assert bool(((one - plain) / (all_of_them - plain) > 0.9).all())
