@@ -23,13 +23,6 @@ import nbformat
 from unlearning.companion.chapters import read_chapter
 from unlearning.companion.parameters import declared_parameters
 
-# The kernel keeps freed memory (glibc): fresh pages cost more than the arithmetic of a step.
-KERNEL_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
-    "MALLOC_TOP_PAD_": "268435456",
-}
-
 
 class ChapterFailed(Exception):
     """A cell of the chapter raised; the text is the cell's own traceback."""
@@ -68,8 +61,6 @@ def execute_chapter(
     declared_parameters(notebook)  # refuse a malformed parameters cell before any work
     target.unlink(missing_ok=True)
     working = target.with_suffix(".failed.ipynb")
-    for variable, value in KERNEL_MEMORY.items():
-        os.environ.setdefault(variable, value)
     started = time.monotonic()
     with private_runtime_folder() as sockets, _removed_when_interrupted(working):
         try:
