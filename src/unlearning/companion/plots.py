@@ -12,7 +12,7 @@ LOOKS = {
     "do nothing": {"color": "#666666", "marker": "s", "linestyle": "--"},
     "HF-OCU": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
     "HF-OCU as released": {"color": "#D55E00", "marker": "v", "linestyle": "-."},
-    "other order": {"color": "#E69F00", "marker": "D", "linestyle": ":"},
+    "other order": {"color": "#CC79A7", "marker": "D", "linestyle": ":"},
     "retrained": {"color": "#009E73", "marker": "^", "linestyle": "-"},
     "theory": {"color": "#999999", "marker": "", "linestyle": ":"},
 }
