@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.book.site import FLAGS, HTML, browser_path, missing_for_browser, pages
+from unlearning.companion.chapters import chapters, notebooks_folder
 
 pytestmark = pytest.mark.browser
 
@@ -74,12 +75,6 @@ def page(request, browser):
     opened.context.close()
 
 
-@pytest.fixture
-def chapter(page):
-    """The page if it is a chapter, else None."""
-    return page if page.name.startswith("notebooks/") else None
-
-
 def show(page, viewport=DESKTOP, scheme="light"):
     page.set_viewport_size(viewport)
     page.emulate_media(color_scheme=scheme)
@@ -126,10 +121,9 @@ def test_page_follows_light_and_dark(page, scheme):
         assert inverted == (scheme == "dark")
 
 
-def test_chapter_leads_to_its_source_and_offers_a_download(chapter):
-    if chapter is None:
-        return
-    stem = chapter.name.removeprefix("notebooks/").removesuffix(".html")
+@pytest.mark.parametrize("stem", chapters(notebooks_folder()))
+def test_chapter_leads_to_its_source_and_offers_a_download(browser, stem):
+    chapter = open_page(browser, (HTML / "notebooks" / f"{stem}.html").as_uri())
     links = chapter.evaluate("() => [...document.querySelectorAll('a')].map(a => a.href)")
     assert any(link.endswith(f"/edit/main/notebooks/{stem}.md") for link in links)
     assert any(link.endswith(f"/{stem}.ipynb") for link in links)

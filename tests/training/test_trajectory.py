@@ -70,8 +70,21 @@ def test_initial_weights_can_be_given():
     moved = ul.train(run.objective, run.samples, run.schedule, initial_weights=start)
     assert torch.equal(moved.initial_weights, start)
     assert 0 < ul.distance(moved.weights, run.weights) < 1e-5
-    with pytest.raises(ValueError, match=r"initial_weights: expected shape \[51\]"):
-        ul.train(run.objective, run.samples, run.schedule, initial_weights=start[:3])
+
+
+@pytest.mark.parametrize(
+    ("start", "given"),
+    [
+        (torch.zeros(3).double(), r"shape \[3\]"),
+        (torch.zeros(51), r"shape \[51\], torch.float32"),
+        ([0.0] * 51, "list"),
+    ],
+)
+def test_initial_weights_that_do_not_fit_are_refused(start, given):
+    run = CASES[0].run(clip=False, epochs=1)
+    message = rf"initial_weights: expected a tensor of shape \[51\], torch.float64 .*got {given}"
+    with pytest.raises(ValueError, match=message):
+        ul.train(run.objective, run.samples, run.schedule, initial_weights=start)
 
 
 def test_weights_at_checks_the_step():

@@ -16,6 +16,7 @@ batch objective with penalty, and ``U`` a set to delete::
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -125,9 +126,17 @@ class _Step:
         self.w, self.numbers = run.trajectory[t], run.batches[t].tolist()
         rows = run.batches[t].to(self.w.device)
         self.inputs, self.labels = run.samples.inputs[rows], run.samples.labels[rows]
-        self.mean = self.objective.gradient(self.w, self.inputs, self.labels)
-        self.direction = self.mean + self.objective.l2 * self.w
-        self.direction = self.direction / torch.linalg.vector_norm(self.direction)
+
+    @cached_property
+    def mean(self) -> torch.Tensor:
+        """Mean batch gradient of the loss; only R1 and an active clip ask for it."""
+        return self.objective.gradient(self.w, self.inputs, self.labels)
+
+    @cached_property
+    def direction(self) -> torch.Tensor:
+        """``g / |g|``, with g the batch gradient, penalty included."""
+        gradient = self.mean + self.objective.l2 * self.w
+        return gradient / torch.linalg.vector_norm(gradient)
 
     def advance(self, vectors: torch.Tensor, owners: list[list[int]], chunk) -> torch.Tensor:
         """Apply the recursion to ``vectors [K, d]``, in place (a fresh buffer costs its weight)."""

@@ -1,5 +1,6 @@
 """The reference of every comparison: the same run without the deleted samples."""
 
+import dataclasses
 import warnings
 
 import torch
@@ -48,7 +49,7 @@ def retrain(
     checks.choice("convention", convention, CONVENTIONS)
     schedule, batches = run.schedule, run.batches
     if batch_seed is not None:
-        schedule = type(schedule)(**{**vars(schedule), "seed": batch_seed})
+        schedule = dataclasses.replace(schedule, seed=batch_seed)
         batches = schedule.batches(n)
     keeps = torch.ones(n, dtype=torch.bool, device=run.samples.inputs.device)
     keeps[forget] = False

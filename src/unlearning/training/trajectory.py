@@ -95,8 +95,7 @@ def train(
     """
     objective.check_samples(samples)
     start = objective.initial_weights if initial_weights is None else initial_weights
-    if start.shape != (objective.dimension,):
-        checks.fail("initial_weights", f"shape [{objective.dimension}]", list(start.shape))
+    _check_start(start, objective.initial_weights)
     batches = schedule.batches(len(samples))
 
     def batch_gradient(w, batch):
@@ -107,6 +106,15 @@ def train(
     path, factors = descend(start, batches, schedule, batch_gradient, "train")
     steps = schedule.step_sizes(len(batches))
     return Run(objective, samples, schedule, batches, steps, factors, path)
+
+
+def _check_start(start: torch.Tensor, like: torch.Tensor) -> None:
+    wanted = f"a tensor of shape {list(like.shape)}, {like.dtype} on {like.device}"
+    if not isinstance(start, torch.Tensor):
+        checks.fail("initial_weights", wanted, type(start).__name__)
+    if (start.shape, start.dtype, start.device) != (like.shape, like.dtype, like.device):
+        given = f"shape {list(start.shape)}, {start.dtype} on {start.device}"
+        checks.fail("initial_weights", wanted, given)
 
 
 def descend(
