@@ -70,7 +70,6 @@ def _note_request(page, address, allowed):
 def page(request, browser):
     """Each page of the book in turn, opened once."""
     opened = open_page(browser, (HTML / request.param).as_uri())
-    opened.name = request.param
     yield opened
     opened.context.close()
 
