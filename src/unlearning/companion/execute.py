@@ -9,6 +9,7 @@ which is renamed at the very end and stays behind, for reading, when a cell fail
 import argparse
 import contextlib
 import json
+import logging
 import os
 import re
 import sys
@@ -57,6 +58,8 @@ def execute_chapter(
     import papermill  # slow to import, and not needed for --help
     from traitlets.config import Config
 
+    # Names were checked already; papermill cannot read `float | None` and calls it unknown.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     notebook = read_chapter(source)
     declared_parameters(notebook)  # refuse a malformed parameters cell before any work
     target.unlink(missing_ok=True)
