@@ -1,4 +1,7 @@
-"""What identifies a run: hashes of configuration, source and tensors, versions and hardware."""
+"""What identifies a run: hashes of its configuration and tensors, versions and hardware.
+
+PyTorch is imported only where it is asked about, so that pages can be built without it.
+"""
 
 import hashlib
 import importlib.metadata
@@ -8,9 +11,10 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 PACKAGE = Path(__file__).resolve().parents[1]
 VERSIONED = ("unlearning-companion", "torch", "torchvision", "numpy", "scikit-learn", "scipy")
@@ -22,7 +26,7 @@ def repository_root() -> Path | None:
     return root if (root / "notebooks").is_dir() and (root / "_config.yml").is_file() else None
 
 
-def digest(*parts: bytes | str | torch.Tensor) -> str:
+def digest(*parts: "bytes | str | torch.Tensor") -> str:
     """A short SHA-256 over the parts and their lengths (64 bits, hexadecimal)."""
     state = hashlib.sha256()
     for part in parts:
@@ -31,27 +35,18 @@ def digest(*parts: bytes | str | torch.Tensor) -> str:
     return state.hexdigest()[:16]
 
 
-def _as_bytes(part: bytes | str | torch.Tensor) -> bytes:
-    if isinstance(part, torch.Tensor):
-        header = f"{part.dtype}{list(part.shape)}".encode()
-        return header + part.detach().cpu().contiguous().numpy().tobytes()
-    return part.encode() if isinstance(part, str) else part
+def _as_bytes(part: "bytes | str | torch.Tensor") -> bytes:
+    if isinstance(part, bytes):
+        return part
+    if isinstance(part, str):
+        return part.encode()
+    header = f"{part.dtype}{list(part.shape)}".encode()
+    return header + part.detach().cpu().contiguous().numpy().tobytes()
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:
     """Hash of a configuration of plain values; the order of its keys does not count."""
     return digest(json.dumps(configuration, sort_keys=True))
-
-
-def source_hash(*code: str) -> str:
-    """Hash of the library's computing floors and of further code (a notebook's cells, say).
-
-    The top floor, ``companion/``, draws and records but never computes, so it does not count.
-    """
-    files = sorted(f for f in PACKAGE.rglob("*.py") if "companion" not in f.parts)
-    names = [f.relative_to(PACKAGE).as_posix() for f in files]
-    texts = [f.read_text(encoding="utf-8") for f in files]
-    return digest(*(part for pair in zip(names, texts, strict=True) for part in pair), *code)
 
 
 def commit() -> str:
@@ -71,18 +66,23 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def environment() -> dict[str, Any]:
-    """Versions, hardware and thread count of this process, as plain values for a record."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+def machine() -> dict[str, Any]:
+    """Versions and hardware, as plain values."""
     return {
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": gpu,
     }
+
+
+def environment() -> dict[str, Any]:
+    """Versions, hardware and thread count of this process, as plain values for a record."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return machine() | {"threads": torch.get_num_threads(), "gpu": gpu}
 
 
 def _processor() -> str:

@@ -10,7 +10,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unlearning.companion.chapters import chapters, find_chapter, notebooks_folder, read_chapter
+from unlearning.companion import listing
+from unlearning.companion.chapters import find_chapter, notebooks_folder, read_chapter
 from unlearning.companion.execute import ChapterFailed, execute_chapter
 from unlearning.companion.parameters import (
     check_parameters,
@@ -56,17 +57,16 @@ def _options(
 def list_chapters(
     notebook: Annotated[str | None, typer.Argument(help="A chapter, such as 09.")] = None,
 ) -> None:
-    """Lists the chapters, or the parameters of one of them with their defaults."""
+    """Lists the chapters and when they ran last, or the parameters of one with their meaning."""
     try:
         folder = notebooks_folder()
         if notebook is None:
-            lines = list(chapters(folder))
+            text = listing.list_all(folder)
         else:
-            declared = declared_parameters(read_chapter(find_chapter(notebook, folder)))
-            lines = [f"{item.name} = {item.default!r}" for item in declared.values()]
+            text = listing.list_one(find_chapter(notebook, folder))
     except ValueError as error:
         _refuse(error)
-    typer.echo("\n".join(lines))
+    typer.echo(text)
 
 
 @app.command()
@@ -88,7 +88,8 @@ def run(
 ) -> None:
     """Runs one chapter with new parameters and writes the executed notebook.
 
-    Names and types are checked against the chapter's own parameters before anything runs.
+    Names and types are checked against the chapter's own parameters before anything runs, and so
+    is a data set of your own (-p dataset=mine.npz, a path seen from the current folder).
     """
     try:
         source = find_chapter(notebook, notebooks_folder())
@@ -103,7 +104,14 @@ def _checked_parameters(source: Path, options: list[str], file: Path | None) -> 
     declared = declared_parameters(read_chapter(source))
     from_file = parameters_from_file(file) if file else {}
     from_options = parameters_from_options(options, declared)
-    return check_parameters({**from_file, **from_options}, declared)
+    values = check_parameters({**from_file, **from_options}, declared)
+    if values.get("record"):
+        raise ValueError("parameter 'record': records are made by `unlearning record`, not by run")
+    if str(values.get("dataset", "")).endswith(".npz"):
+        from unlearning.problem import own_data  # imports PyTorch: only where it is needed
+
+        own_data.read(Path(values["dataset"]), classes=True)
+    return values
 
 
 def _checked_output(target: Path, force: bool) -> Path:
@@ -130,6 +138,61 @@ def _run(source: Path, target: Path, values: dict) -> None:
         typer.echo("interrupted; nothing was written", err=True)
         raise typer.Exit(130) from None
     typer.echo(f"wrote {target} ({timings['seconds']:.0f} s)")
+
+
+@app.command("record")
+def make_record(
+    notebook: Notebook,
+    parameter_file: Annotated[
+        Path, typer.Option("-f", "--file", help="A file in notebooks/parameters/.")
+    ],
+    again: Annotated[
+        bool, typer.Option("--again", help="Run every seed, even if nothing has changed.")
+    ] = False,
+) -> None:
+    """Makes or refreshes a record in results/: a chapter at paper scale, seed by seed.
+
+    Interrupted, it goes on with the next seed when it is started again.
+    """
+    from unlearning.companion import record as records
+    from unlearning.companion import recording
+
+    try:
+        source = find_chapter(notebook, notebooks_folder())
+        name, values = recording.plan(source, parameter_file)
+    except ValueError as error:
+        _refuse(error)
+    present = records.load(name)
+    if present and not present["stale"] and not again:
+        typer.echo(f"{records.describe(present)}\nIt is up to date; --again makes it anew.")
+        return
+    _record(source, name, values, again)
+
+
+def _record(source: Path, name: str, values: dict, again: bool) -> None:
+    from unlearning.companion import record as records
+    from unlearning.companion import recording
+
+    typer.echo(f"recording {name}" + "".join(f"\n  {k} = {v!r}" for k, v in values.items()))
+    try:
+        recording.make(source, name, values, again=again)
+    except ChapterFailed as error:
+        typer.echo(f"{error}\nerror: a cell failed; {_kept(name)}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; {_kept(name)}", err=True)
+        raise typer.Exit(130) from None
+    record = records.load(name)
+    typer.echo(f"wrote results/{name}.json\n{records.describe(record)}")
+    if "+" in record["commit"]:
+        typer.echo("The tree had changes that are not committed: commit and record again to cite.")
+
+
+def _kept(name: str) -> str:
+    from unlearning.companion import recording
+
+    kept = recording.kept_seeds(name)
+    return f"{kept} finished seed(s) are kept, and the same command goes on from there"
 
 
 def main() -> None:

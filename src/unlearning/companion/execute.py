@@ -21,6 +21,7 @@ from typing import Any
 
 import nbformat
 
+from unlearning.base import provenance
 from unlearning.companion.chapters import read_chapter
 from unlearning.companion.parameters import declared_parameters
 
@@ -50,7 +51,8 @@ def execute_chapter(
         cell_timeout: Seconds that one cell may take; None for no limit.
 
     Returns:
-        `{"notebook": name, "seconds": total, "cells": [seconds of each code cell]}`.
+        What the status page shows: `notebook` (its name), `seconds` in all, `cells` (the seconds
+        of each code cell), `date`, `commit`, `environment` (versions, hardware, threads).
 
     Raises:
         ChapterFailed: If a cell raised.
@@ -87,6 +89,9 @@ def execute_chapter(
         "notebook": source.stem,
         "seconds": round(time.monotonic() - started, 2),
         "cells": [_cell_seconds(cell) for cell in executed.cells if cell.cell_type == "code"],
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": provenance.commit(),
+        "environment": provenance.machine() | {"threads": os.environ.get("OMP_NUM_THREADS")},
     }
     make_repeatable(executed)
     nbformat.write(executed, working)

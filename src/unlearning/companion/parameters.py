@@ -5,9 +5,11 @@ would yield a page of the default values under the wrong title. Here both are re
 """
 
 import ast
+import io
 import math
+import tokenize
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,15 @@ SCALARS = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell: a name, its default, and whether `None` is allowed."""
+    """One line of a parameters cell.
+
+    Its name, its default, whether `None` is allowed, and what its comment says about it.
+    """
 
     name: str
     default: Any
     optional: bool = False
+    meaning: str = ""
 
 
 def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
@@ -37,12 +43,21 @@ def declared_parameters(notebook: nbformat.NotebookNode) -> dict[str, Parameter]
     if len(cells) != 1:
         raise ValueError(f"notebook: expected one cell tagged 'parameters', got {len(cells)}")
     found: dict[str, Parameter] = {}
+    comments = _comments(cells[0].source)
     for statement in ast.parse(cells[0].source).body:
-        parameter = _declaration(statement)
+        meaning = comments.get(statement.end_lineno, "")
+        parameter = replace(_declaration(statement), meaning=meaning)
         if parameter.name in found:
             raise ValueError(f"parameters cell: {parameter.name} is assigned twice")
         found[parameter.name] = parameter
     return found
+
+
+def _comments(source: str) -> dict[int, str]:
+    """The comments of a cell, by line."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    found = [token for token in tokens if token.type == tokenize.COMMENT]
+    return {token.start[0]: token.string.lstrip("# ") for token in found}
 
 
 def _declaration(statement: ast.stmt) -> Parameter:
@@ -135,7 +150,7 @@ def check_parameters(given: Mapping[str, Any], declared: Mapping[str, Parameter]
     """
     for name in given:
         if name not in declared:
-            listing = ", ".join(f"{p.name} ({_type_name(p)})" for p in declared.values())
+            listing = ", ".join(f"{p.name} ({type_name(p)})" for p in declared.values())
             raise ValueError(
                 f"parameter {name!r}: this notebook has no such parameter; it has: "
                 f"{listing or 'none'}"
@@ -156,7 +171,7 @@ def _checked(value: Any, parameter: Parameter) -> Any:
     elif (scalar := _as_type(value, type(default))) is not None:
         return scalar
     raise ValueError(
-        f"parameter {parameter.name!r}: expected {_type_name(parameter)}, "
+        f"parameter {parameter.name!r}: expected {type_name(parameter)}, "
         f"got {_describe(value)}{_hint(value, default)}"
     )
 
@@ -180,7 +195,8 @@ def _as_type(value: Any, kind: type) -> Any:
     return value if type(value) is kind else None
 
 
-def _type_name(parameter: Parameter) -> str:
+def type_name(parameter: Parameter) -> str:
+    """What a parameter takes, in words."""
     default = parameter.default
     if default is None:
         return "anything"

@@ -1,23 +1,48 @@
 """Recorded runs: results of a notebook at paper scale, with all that is needed to repeat them.
 
-A record is one JSON file in ``results/``. A notebook writes it when its parameter ``record`` names
-one, and the page draws its paper-scale figures from it.
+A record is one JSON file in ``results/``, named after its chapter's topic and its parameter file:
+``unlearning record 09 -f notebooks/parameters/paper-mnist-logistic.yml`` makes
+``results/verification-mnist-logistic.json``. Pages draw their paper-scale figures from it, and
+verdicts are read off it.
 """
 
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from unlearning.base import checks, provenance
-from unlearning.companion.chapters import find_chapter, notebooks_folder, read_chapter
+from unlearning.base import checks, provenance, sources
+from unlearning.companion.chapters import chapters, find_chapter, notebooks_folder, read_chapter
+from unlearning.companion.parameters import declared_parameters, parameters_from_file
+
+DIGITS = 6  # significant digits of recorded numbers
 
 
 def results_folder() -> Path:
-    """Where the records are: ``results/`` of the clone."""
+    """Where the records are: ``results/`` beside the notebooks."""
     return notebooks_folder().parent / "results"
+
+
+def name_for(chapter: str, parameter_file: Path) -> str:
+    """The name of the record that a chapter makes with a parameter file."""
+    topic = find_chapter(chapter, notebooks_folder()).stem[3:]
+    stem = parameter_file.stem.removeprefix("paper-")
+    return f"{topic}-{stem}".replace("_", "-")
+
+
+def parameter_file(name: str, chapter: str) -> Path | None:
+    """The file in ``notebooks/parameters/`` that the record ``name`` of a chapter is made with."""
+    files = (notebooks_folder() / "parameters").glob("*.yml")
+    return next((path for path in sorted(files) if name_for(chapter, path) == name), None)
+
+
+def command(record: Mapping[str, Any]) -> str:
+    """The command that makes this record again."""
+    file = parameter_file(record["name"], record["chapter"])
+    shown = f"notebooks/parameters/{file.name}" if file else "FILE"
+    return f"unlearning record {record['chapter'][:2]} -f {shown}"
 
 
 def save(
@@ -25,19 +50,25 @@ def save(
     *,
     chapter: str,
     parameters: Mapping[str, Any],
-    values: Any,
-    seconds: float,
+    runs: Iterable[Mapping[str, Any]],
+    used: Mapping[str, str],
+    values: list[dict],
+    findings: Iterable[Mapping] = (),
+    effects: Iterable[Mapping] = (),
     folder: Path | None = None,
 ) -> Path:
-    """Write a record, whole or not at all.
+    """Write a record, whole or not at all; numbers are kept to six significant digits.
 
     Args:
-        name: of the record: letters, digits and hyphens.
+        name: of the record: lower-case letters, digits and hyphens.
         chapter: number or name of the notebook that computed it.
         parameters: the configuration, plain values.
-        values: the results, plain values; nothing in them may be NaN or infinite.
-        seconds: how long the computation took.
-        folder: where to; ``results/`` of the clone by default.
+        runs: one entry a seed: ``seed``, ``seconds``, ``commit``, ``date``.
+        used: the library's files that took part (``sources.used()``).
+        values: the results, one flat dictionary a row; nothing in them may be NaN or infinite.
+        findings: what claims are judged by (``verdicts.finding``).
+        effects: what a named departure changes (``verdicts.effect``).
+        folder: where to; ``results/`` by default.
 
     Returns:
         The path of the file.
@@ -45,49 +76,120 @@ def save(
     Raises:
         ValueError: if the name has other characters, or a value is not plain and finite.
     """
-    if not name or not name.replace("-", "").isalnum() or not name.isascii():
-        checks.fail("name", "letters, digits and hyphens", repr(name))
+    if not name.replace("-", "").isalnum() or not name.isascii() or name != name.lower():
+        checks.fail("name", "lower-case letters, digits and hyphens", repr(name))
+    runs, notebook = list(runs), notebook_hash(chapter)
     record = {
+        "name": name,
         "chapter": find_chapter(chapter, notebooks_folder()).stem,
         "parameters": dict(parameters),
         "configuration_hash": provenance.configuration_hash(parameters),
-        "source_hash": chapter_hash(chapter),
-        "commit": provenance.commit(),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "source_hash": _source_hash(used, notebook),
+        "sources": dict(used),
+        "notebook": notebook,
+        "commit": ", ".join(dict.fromkeys(run["commit"] for run in runs)),
+        "date": max(run["date"] for run in runs),
         "environment": provenance.environment(),
-        "seconds": round(seconds, 1),
+        "seconds": round(sum(run["seconds"] for run in runs), 1),
+        "runs": runs,
+        "findings": list(findings),
+        "effects": list(effects),
         "values": values,
     }
     try:
-        text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+        text = _as_text(_rounded(record))
     except (TypeError, ValueError) as error:
         checks.fail("values", "plain finite numbers, strings, lists and dictionaries", error)
     path = (folder or results_folder()) / f"{name}.json"
+    write_whole(path, text)
+    return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
-    return path
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _as_text(record: Mapping[str, Any]) -> str:
+    """JSON with one row a line, so that a difference between two versions can be read."""
+    fields = []
+    for key, value in record.items():
+        if isinstance(value, list) and value:
+            rows = ",\n  ".join(json.dumps(row, allow_nan=False) for row in value)
+            fields.append(f' "{key}": [\n  {rows}\n ]')
+        else:
+            text = json.dumps(value, allow_nan=False, indent=1).replace("\n", "\n ")
+            fields.append(f' "{key}": {text}')
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def load(name: str, folder: Path | None = None) -> dict[str, Any] | None:
     """Read a record; None if it has not been made yet.
 
-    Its ``stale`` tells whether the library or the notebook's code has changed since.
+    Its ``stale`` lists what has changed since, in words; empty while all is as it was.
     """
     path = (folder or results_folder()) / f"{name}.json"
     if not path.is_file():
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
-    record["stale"] = record["source_hash"] != chapter_hash(record["chapter"])
+    record["stale"] = _changes_since(record)
     return record
 
 
-def chapter_hash(chapter: str) -> str:
-    """Hash of what computes a chapter: the library and the notebook's code, not its prose."""
-    cells = read_chapter(find_chapter(chapter, notebooks_folder())).cells
-    code = [c.source for c in cells if c.cell_type == "code" and not _is_plot_or_parameters(c)]
-    return provenance.source_hash(*code)
+def load_all(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """All records by name."""
+    paths = sorted((folder or results_folder()).glob("*.json"))
+    return {path.stem: load(path.stem, folder) for path in paths}
+
+
+def _changes_since(record: Mapping[str, Any]) -> list[str]:
+    if record["chapter"] not in chapters(notebooks_folder()):
+        return [f"{record['chapter']} is gone"]
+    changes = sources.changed(record["sources"]) + _changed_parameters(record)
+    if record["notebook"] != notebook_hash(record["chapter"]):
+        changes.append(f"the code of {record['chapter']}")
+    if record["source_hash"] != _source_hash(record["sources"], record["notebook"]):
+        changes.append("the record itself (its sources)")
+    if record["configuration_hash"] != provenance.configuration_hash(record["parameters"]):
+        changes.append("the record itself (its parameters)")
+    return changes
+
+
+def _changed_parameters(record: Mapping[str, Any]) -> list[str]:
+    """Parameters that the same command would take another value for today."""
+    file = parameter_file(record["name"], record["chapter"])
+    if file is None:
+        return ["the parameter file is gone"]
+    declared = declared_parameters(_notebook(record["chapter"]))
+    today = {p.name: p.default for p in declared.values()} | parameters_from_file(file)
+    recorded = record["parameters"]
+    return [f"parameter {key}" for key in recorded if today.get(key) != recorded[key]]
+
+
+def _source_hash(used: Mapping[str, str], notebook: str) -> str:
+    """One hash of everything that computed: the library's files and the notebook's code."""
+    return provenance.digest(json.dumps(dict(used), sort_keys=True), notebook)
+
+
+def notebook_hash(chapter: str) -> str:
+    """Hash of a notebook's computing code: not its prose, its plots or its default parameters."""
+    code = [c for c in _notebook(chapter).cells if c.cell_type == "code"]
+    return sources.digest_of_code(c.source for c in code if not _is_plot_or_parameters(c))
+
+
+def _notebook(chapter: str):
+    return read_chapter(find_chapter(chapter, notebooks_folder()))
 
 
 def _is_plot_or_parameters(cell) -> bool:
@@ -95,13 +197,20 @@ def _is_plot_or_parameters(cell) -> bool:
     return bool({"hide-input", "parameters"} & set(cell.metadata.get("tags", [])))
 
 
+def age_in_days(record: Mapping[str, Any]) -> int:
+    """Days since the record was made."""
+    made = time.mktime(time.strptime(record["date"], "%Y-%m-%d"))
+    today = time.mktime(time.strptime(time.strftime("%Y-%m-%d", time.gmtime()), "%Y-%m-%d"))
+    return round((today - made) / 86400)
+
+
 def describe(record: Mapping[str, Any]) -> str:
     """One sentence for a caption: when, at which commit and on what a record was made."""
     where = record["environment"]
     hardware = where["gpu"] or where["processor"]
-    age = ", **STALE: the code has changed since**" if record.get("stale") else ""
+    stale = f" **STALE**: changed since: {', '.join(record['stale'])}." if record["stale"] else ""
     return (
-        f"Recorded {record['date']} at commit {record['commit']} with torch "
+        f"Record `{record['name']}`, made {record['date']} at commit {record['commit']} with torch "
         f"{where['versions']['torch']} on {hardware}, {where['threads']} thread(s), "
-        f"{record['seconds']:.0f} s{age}."
+        f"{record['seconds']:.0f} s.{stale}"
     )

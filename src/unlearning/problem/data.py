@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from unlearning.base import checks
+from unlearning.problem import own_data
 from unlearning.problem.samples import Data, Samples
 
 TEST_SHARE = 0.2  # of the sets that come without a test set
@@ -57,7 +58,9 @@ def load(
     """
     seed = checks.integer("seed", seed, least=0)
     if str(name).endswith(".npz"):
-        train, test = _split(_read_npz(Path(name)), seed, n_train)
+        own, own_test = own_data.read(Path(name))
+        held_out = None if own_test is None else (own_test.inputs, own_test.labels)
+        train, test = _split(((own.inputs, own.labels), held_out), seed, n_train)
         scaling = _own_scaling(train[0])
     elif name in _EMBEDDED:
         train, test = _split((_EMBEDDED[name](), None), seed, n_train)
@@ -185,28 +188,3 @@ def _copy_local(folder: str, cache: Path) -> str:
             shutil.copyfile(file, target / f"{file.name}.part")
             (target / f"{file.name}.part").rename(target / file.name)
     return str(source)
-
-
-def _read_npz(path: Path) -> tuple[Parts, Parts | None]:
-    if not path.is_file():
-        checks.fail("name", "an existing .npz file", str(path))
-    try:
-        arrays = dict(np.load(path, allow_pickle=False))
-    except (OSError, ValueError) as error:
-        checks.fail("name", "a readable .npz file of plain arrays", f"{path} ({error})")
-    parts = [_part(path, arrays, prefix) for prefix in ("", "test_")]
-    if parts[0] is None:
-        checks.fail("name", f"arrays 'inputs' and 'labels' in {path}", sorted(arrays))
-    return parts[0], parts[1]
-
-
-def _part(path: Path, arrays: dict[str, np.ndarray], prefix: str) -> Parts | None:
-    names = [prefix + "inputs", prefix + "labels"]
-    found = [name for name in names if name in arrays]
-    if len(found) == 1:
-        checks.fail("name", f"both {names[0]} and {names[1]} in {path}", f"only {found[0]}")
-    if not found:
-        return None
-    inputs = torch.from_numpy(np.asarray(arrays[names[0]], dtype=np.float64))
-    samples = Samples(inputs, torch.from_numpy(np.asarray(arrays[names[1]])))
-    return samples.inputs, samples.labels

@@ -1,0 +1,156 @@
+"""What a chapter puts on its page: tables and figures with their numbers, and verdicts.
+
+A table or figure carries its numbers as CSV in an output of its own kind. A notebook shows only the
+picture; the book writes the numbers to a file and offers it below, with where they come from.
+"""
+
+import base64
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from unlearning.companion import verdicts
+
+DATA = "application/vnd.unlearning.data+json"
+
+
+class Shown:
+    """An output in several kinds at once; a front end takes the richest that it knows."""
+
+    def __init__(self, **kinds: Any):
+        self.kinds = kinds
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
+        return self.kinds
+
+
+def table(
+    name: str,
+    frame: pd.DataFrame,
+    *,
+    digits: int | str | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> Shown:
+    """A table with its numbers to download.
+
+    Args:
+        name: of the table and its file, such as ``tab-accuracy``.
+        frame: what to show; the file has all its digits.
+        digits: decimals to show, or a format such as ``.1e``; None for all.
+        record: the record that the numbers come from, if it is not the run of the page.
+    """
+    style = f".{digits}f" if isinstance(digits, int) else digits
+    shown = frame if style is None else frame.map(lambda value: _formatted(value, style))
+    return Shown(
+        **{
+            "text/plain": repr(shown),
+            "text/html": shown._repr_html_(),
+            DATA: _data(name, frame, record),
+        }
+    )
+
+
+def _formatted(value: Any, style: str) -> Any:
+    return format(value, style) if isinstance(value, float) else value
+
+
+def figure(fig, frame: pd.DataFrame, *, record: Mapping[str, Any] | None = None) -> Shown:
+    """A figure with the numbers it draws; its cell gives it a name and a caption.
+
+    Args:
+        fig: the matplotlib figure; it is closed.
+        frame: the numbers it shows.
+        record: the record that they come from, if it is not the run of the page.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.core.pylabtools import print_figure
+
+    png = print_figure(fig, fmt="png", dpi=fig.dpi)
+    plt.close(fig)
+    return Shown(
+        **{
+            "text/plain": repr(fig),
+            "image/png": base64.b64encode(png).decode(),
+            DATA: _data("", frame, record),
+        }
+    )
+
+
+def _data(name: str, frame: pd.DataFrame, record: Mapping[str, Any] | None) -> dict[str, str]:
+    csv = frame.to_csv(float_format="%.6g", lineterminator="\n")
+    return {"name": name, "csv": csv, "record": record["name"] if record else ""}
+
+
+def findings(found: Iterable[Mapping[str, Any]]) -> Shown:
+    """What the run of this page gives for the criteria of claims: an illustration, no verdict."""
+    found = list(found)
+    lines = [_finding_line(f) for f in found]
+    rows = "".join(
+        f"<tr><td>{html.escape(f['quantity'])}{_mode(f)}</td><td>{verdicts.measured(f)}</td>"
+        f"<td>{f['limit']}: {f['outcome']} here</td></tr>"
+        for f in found
+    )
+    head = "<tr><th>measured in this run</th><th>mean [95%]</th><th>criterion</th></tr>"
+    return _html_table("findings", head, rows, "\n".join(lines))
+
+
+def _finding_line(f: Mapping[str, Any]) -> str:
+    return f"{f['quantity']}{_mode(f)}: {verdicts.measured(f)}; {f['limit']}: {f['outcome']} here"
+
+
+def _mode(f: Mapping[str, Any]) -> str:
+    return " (as released)" if f["mode"] == "as_released" else ""
+
+
+def verdict(*names: str) -> Shown:
+    """The verdicts on claims, read off the records: the end of a chapter.
+
+    Args:
+        names: ids in ``claims.yml``.
+    """
+    given = [verdicts.verdict(name) for name in names]
+    rows = "".join(_verdict_row(v) for v in given)
+    text = "\n".join(f"{v.claim.place}: {v.state}" for v in given)
+    head = "<tr><th>claim</th><th>verdict</th><th>measured</th></tr>"
+    return _html_table("verdicts", head, rows, text)
+
+
+def _verdict_row(v: verdicts.Verdict) -> str:
+    claim = v.claim
+    return (
+        f'<tr id="claim-{claim.id}"><td><strong>{html.escape(claim.place)}</strong>: '
+        f"{html.escape(claim.statement)}</td><td>{badge(v)}</td><td>{measurements(v)}</td></tr>"
+    )
+
+
+def badge(v: verdicts.Verdict) -> str:
+    """A verdict as HTML that says which claim it is about, so that pages can be checked."""
+    kind = v.state.replace(" ", "-")
+    stale = ""
+    if v.stale:
+        names = " ".join(v.stale)
+        stale = f' <span class="stale" data-record="{names}">STALE record</span>'
+    return (
+        f'<span class="verdict {kind}" data-claim="{v.claim.id}" data-state="{v.state}">'
+        f"{v.state}</span>{stale}"
+    )
+
+
+def measurements(v: verdicts.Verdict) -> str:
+    """What stands behind a verdict, one line a criterion, as HTML."""
+    lines = [
+        f"{html.escape(f['quantity'])}{_mode(f)}: {verdicts.measured(f)} "
+        f"({f['limit']}: {f['outcome']})"
+        for f in [*v.findings, *v.beside]
+    ]
+    lines += [f"not measured yet: {html.escape(what)}" for what in v.missing]
+    if v.claim.not_testable:
+        lines.append(html.escape(v.claim.not_testable))
+    return "<br>".join(lines)
+
+
+def _html_table(kind: str, head: str, rows: str, text: str) -> Shown:
+    body = f'<table class="{kind}"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    return Shown(**{"text/plain": text, "text/html": f'<div class="{kind}-box">{body}</div>'})
