@@ -18,7 +18,7 @@ PAGES = sorted(
     for pattern in ("*.md", "*.bib", "_toc.yml", "_static/**/*", "_ext/*.py")
     for p in Path("book").glob(pattern)
     if p.is_file()
-) + ["_config.yml"]
+) + ["_config.yml", "CITATION.cff"]
 JUPYTER_BOOK = f"{sys.executable} -c 'from jupyter_book.cli.main import main; main()'"
 
 
@@ -117,4 +117,4 @@ rule draft:
         " --config _config.yml --toc $PWD/_build/draft/_toc.yml --path-output _build/draft --all"
         " > _build/draft/log 2>&1 || {{ grep -E 'WARNING|rror' _build/draft/log >&2; exit 1; }};"
         " grep -E 'notebooks/{wildcards.name}.*(WARNING|ERROR)' _build/draft/log"
-        " | grep -v -E 'unknown document|undefined label|reference target not found|bibtex key' >&2 || true"
+        " | grep -v -E 'unknown document|undefined label|term not in glossary|reference target not found|bibtex key' >&2 || true"
