@@ -41,7 +41,7 @@ def linked(name):
 @each_chapter
 def test_chapter_leads_to_the_glossary_at_first_uses_only(name):
     targets = linked(name)
-    assert 3 <= len(targets) <= 12
+    assert 3 <= len(targets) <= 12, "link terms by {term}`...`, about ten a chapter at most"
     assert len(targets) == len(set(targets)), "a term is linked at its first use only"
 
 
