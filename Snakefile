@@ -7,18 +7,18 @@ import sys
 from pathlib import Path
 
 CHAPTERS = sorted(p.stem for p in Path("notebooks").glob("[0-9][0-9]_*.md"))
-# A chapter's numbers follow from its text, the library, the pinned versions and the records.
+# A page follows from its text, the library, the pinned versions, the records and the claims.
 COMPUTES = sorted(
     str(p)
     for pattern in ("src/unlearning/**/*.py", "results/**/*.json", "notebooks/parameters/*.yml")
     for p in Path(".").glob(pattern)
-) + ["constraints.txt"]
+) + ["constraints.txt", "claims.yml"]
 PAGES = sorted(
     str(p)
     for pattern in ("*.md", "*.bib", "_toc.yml", "_static/**/*", "_ext/*.py")
     for p in Path("book").glob(pattern)
     if p.is_file()
-) + ["_config.yml", "CITATION.cff"]
+) + ["_config.yml", "CITATION.cff", "errata.yml"]
 JUPYTER_BOOK = f"{sys.executable} -c 'from jupyter_book.cli.main import main; main()'"
 
 
@@ -86,7 +86,7 @@ rule render:
     input:
         PAGES,
         rules.executed.input,
-        "constraints.txt",
+        COMPUTES,
     output:
         "_build/html/index.html",
     params:
