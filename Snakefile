@@ -15,7 +15,7 @@ COMPUTES = sorted(
 ) + ["constraints.txt", "claims.yml"]
 PAGES = sorted(
     str(p)
-    for pattern in ("*.md", "*.bib", "_toc.yml", "_static/**/*", "_ext/*.py")
+    for pattern in ("*.md", "*.bib", "_toc.yml", "_static/**/*", "_ext/*.*")
     for p in Path("book").glob(pattern)
     if p.is_file()
 ) + ["_config.yml", "CITATION.cff", "errata.yml"]
@@ -45,6 +45,12 @@ def commit():
         ["git", "describe", "--always", "--dirty=+", "--exclude=*"], capture_output=True, text=True
     )
     return described.stdout.strip()
+
+
+def commit_date():
+    """Returns its date, which the pages bear: two builds of one commit are alike."""
+    shown = subprocess.run(["git", "log", "-1", "--format=%cs"], capture_output=True, text=True)
+    return shown.stdout.strip()
 
 
 wildcard_constraints:
@@ -91,12 +97,13 @@ rule render:
         "_build/html/index.html",
     params:
         commit=commit(),
+        date=commit_date(),
     log:
         "_build/render.log",
     shell:
         "rm -rf _build/html _build/.doctrees;"
         " echo '  rendering the book ...' >&2;"
-        " UNLEARNING_COMMIT={params.commit} {JUPYTER_BOOK} build book"
+        " UNLEARNING_COMMIT={params.commit} UNLEARNING_DATE={params.date} {JUPYTER_BOOK} build book"
         " --config _config.yml --path-output . -W -n --keep-going --all > {log} 2>&1"
         " || {{ rm -f {output}; grep -E 'WARNING|ERROR|rror:' {log} >&2; exit 1; }}"
 
@@ -110,10 +117,11 @@ rule draft:
         touch("_build/draft/{name}.done"),
     params:
         commit=commit(),
+        date=commit_date(),
     shell:
         "mkdir -p _build/draft;"
         " printf 'format: jb-book\\nroot: notebooks/{wildcards.name}\\n' > _build/draft/_toc.yml;"
-        " UNLEARNING_COMMIT={params.commit} {JUPYTER_BOOK} build book"
+        " UNLEARNING_COMMIT={params.commit} UNLEARNING_DATE={params.date} {JUPYTER_BOOK} build book"
         " --config _config.yml --toc $PWD/_build/draft/_toc.yml --path-output _build/draft --all"
         " > _build/draft/log 2>&1 || {{ grep -E 'WARNING|rror' _build/draft/log >&2; exit 1; }};"
         " grep -E 'notebooks/{wildcards.name}.*(WARNING|ERROR)' _build/draft/log"

@@ -1,14 +1,17 @@
 """What the theme gets wrong for chapters that are executed from text notebooks elsewhere.
 
 - the edit link leads to notebooks/NN_topic.md, not to the generated .ipynb
-- a foot says what was run, at which commit, and how to run it again
+- the foot of a chapter says what was run, at which commit, and how to run it again
+- the foot of every page says version and date
 - {repo}`path` links into the repository, whose address stands in _config.yml only
 - sphinx-thebe's script, declared twice on every page and not used, is dropped
 """
 
 import html
-import os
 from pathlib import Path
+
+import edition
+from edition import repository
 
 FOOT = """
 <aside class="chapter-foot">
@@ -17,12 +20,6 @@ FOOT = """
   <pre>unlearning run {number} -p NAME=VALUE</pre>
 </aside>
 """
-
-
-def repository(app):
-    """Returns the repository's address and branch."""
-    options = app.config.html_theme_options
-    return options["repository_url"].rstrip("/"), options["repository_branch"]
 
 
 def define_repository_links(app, config):
@@ -45,15 +42,20 @@ def mend_edit_link(app, pagename, context):
 
 def add_foot(app, pagename, context):
     url, branch = repository(app)
-    commit = os.environ.get("UNLEARNING_COMMIT", "")
-    name, changed = commit.rstrip("+"), commit.endswith("+")
-    text = f" at commit <code>{html.escape(name)}</code>" if name else ""
+    commit = edition.commit_in_words()
     context["body"] += FOOT.format(
         source=f"{pagename}.md",
         source_url=f"{url}/blob/{branch}/{pagename}.md",
-        commit=text + (" (with uncommitted changes)" if changed else ""),
+        commit=f" at commit <code>{html.escape(commit)}</code>" if commit else "",
         number=Path(pagename).name[:2],
     )
+
+
+def add_edition(context):
+    parts = [f"Version {edition.version()}", edition.date()]
+    parts.append(f"commit {edition.commit_in_words()}" if edition.commit()[0] else "")
+    line = " · ".join(html.escape(part) for part in parts if part)
+    context["body"] += f'<p class="edition">{line}</p>'
 
 
 def drop_thebe(context):
@@ -69,6 +71,8 @@ def mend_page(app, pagename, templatename, context, doctree):
     if is_chapter(pagename) and doctree is not None:
         mend_edit_link(app, pagename, context)
         add_foot(app, pagename, context)
+    if doctree is not None:
+        add_edition(context)
 
 
 def setup(app):

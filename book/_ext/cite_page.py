@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-from chapter_pages import is_chapter, repository
+from chapter_pages import is_chapter
 from docutils import nodes
 from docutils.parsers.rst import directives
+from edition import ROOT, citation, repository
 from pybtex.database import parse_file
 from sphinx.util.docutils import SphinxDirective
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "unlearning-companion"
 PAPERS = ("Qiao2025", "Malekmohammadi2025")
 NO_DOI = "% No DOI yet; this line will hold it.\n"
@@ -170,9 +169,8 @@ def paper_entry(bibliography, key: str) -> Entry:
 
 
 def read_edition(app) -> Edition:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     address, branch = repository(app)
-    return Edition(citation, address, branch, os.environ.get("UNLEARNING_COMMIT", ""))
+    return Edition(citation(), address, branch, os.environ.get("UNLEARNING_COMMIT", ""))
 
 
 def book_entries(app) -> Iterator[Entry]:

@@ -7,9 +7,9 @@ was measured about it is drawn from the records; see `unlearning.companion.errat
 import re
 from collections import Counter
 
-from chapter_pages import repository
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from edition import repository
 from sphinx import addnodes
 
 from unlearning.companion import errata

@@ -18,6 +18,7 @@ from unlearning.companion.chapters import chapters, find_chapter, notebooks_fold
 from unlearning.companion.parameters import declared_parameters, parameters_from_file
 
 DIGITS = 6  # significant digits of recorded numbers
+SAVING = "study.save("  # the last cell of a notebook that a record depends on has this call
 
 
 def results_folder() -> Path:
@@ -183,9 +184,14 @@ def _source_hash(used: Mapping[str, str], notebook: str) -> str:
 
 
 def notebook_hash(chapter: str) -> str:
-    """Hash of a notebook's computing code: not its prose, its plots or its default parameters."""
+    """Hash of the code that computes a record: the cells up to the one that saves it.
+
+    Plots, prose and default parameters do not count, nor does what only shows the results.
+    """
     code = [c for c in _notebook(chapter).cells if c.cell_type == "code"]
-    return sources.digest_of_code(c.source for c in code if not _is_plot_or_parameters(c))
+    ends = [i for i, cell in enumerate(code, 1) if SAVING in cell.source]
+    computing = code[: ends[0]] if ends else code
+    return sources.digest_of_code(c.source for c in computing if not _is_plot_or_parameters(c))
 
 
 def _notebook(chapter: str):

@@ -1,7 +1,7 @@
 """What a chapter puts on its page: tables and figures with their numbers, and verdicts.
 
-A table or figure carries its numbers as CSV in an output of its own kind. A notebook shows only the
-picture; the book writes the numbers to a file and offers it below, with where they come from.
+A table or figure carries its numbers as CSV in the metadata of its output. A notebook shows only
+the picture; the book writes the numbers to a file and offers it below, with where they come from.
 """
 
 import base64
@@ -13,17 +13,18 @@ import pandas as pd
 
 from unlearning.companion import verdicts
 
-DATA = "application/vnd.unlearning.data+json"
+DATA = "unlearning_data"  # the key in the metadata of an output
 
 
 class Shown:
-    """An output in several kinds at once; a front end takes the richest that it knows."""
+    """An output as text and as something richer, with its numbers if it has any."""
 
-    def __init__(self, **kinds: Any):
-        self.kinds = kinds
+    def __init__(self, text: str, kind: str, content: str, data: dict[str, str] | None = None):
+        self.kinds = {"text/plain": text, kind: content}
+        self.metadata = {DATA: data} if data else {}
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        return self.kinds
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        return self.kinds, self.metadata
 
 
 def table(
@@ -43,13 +44,7 @@ def table(
     """
     style = f".{digits}f" if isinstance(digits, int) else digits
     shown = frame if style is None else frame.map(lambda value: _formatted(value, style))
-    return Shown(
-        **{
-            "text/plain": repr(shown),
-            "text/html": shown._repr_html_(),
-            DATA: _data(name, frame, record),
-        }
-    )
+    return Shown(repr(shown), "text/html", shown._repr_html_(), _data(name, frame, record))
 
 
 def _formatted(value: Any, style: str) -> Any:
@@ -69,13 +64,8 @@ def figure(fig, frame: pd.DataFrame, *, record: Mapping[str, Any] | None = None)
 
     png = print_figure(fig, fmt="png", dpi=fig.dpi)
     plt.close(fig)
-    return Shown(
-        **{
-            "text/plain": repr(fig),
-            "image/png": base64.b64encode(png).decode(),
-            DATA: _data("", frame, record),
-        }
-    )
+    picture = base64.b64encode(png).decode()
+    return Shown(repr(fig), "image/png", picture, _data("", frame, record))
 
 
 def _data(name: str, frame: pd.DataFrame, record: Mapping[str, Any] | None) -> dict[str, str]:
@@ -139,18 +129,22 @@ def badge(v: verdicts.Verdict) -> str:
 
 
 def measurements(v: verdicts.Verdict) -> str:
-    """What stands behind a verdict, one line a criterion, as HTML."""
-    lines = [
-        f"{html.escape(f['quantity'])}{_mode(f)}: {verdicts.measured(f)} "
-        f"({f['limit']}: {f['outcome']})"
-        for f in [*v.findings, *v.beside]
+    """What stands behind a verdict, as HTML: each quantity with its limit and what was found."""
+    quantities: dict[str, list[str]] = {}
+    for f in [*v.findings, *v.beside]:
+        head = f"{html.escape(f['quantity'])} (wanted: {f['limit']})"
+        line = f"{verdicts.measured(f)}{_mode(f)}: {f['outcome']}"
+        quantities.setdefault(head, []).append(line)
+    parts = [
+        f"{head}<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
+        for head, lines in quantities.items()
     ]
-    lines += [f"not measured yet: {html.escape(what)}" for what in v.missing]
+    parts += [f"not measured yet: {html.escape(what)}<br>" for what in v.missing]
     if v.claim.not_testable:
-        lines.append(html.escape(v.claim.not_testable))
-    return "<br>".join(lines)
+        parts.append(html.escape(v.claim.not_testable))
+    return "".join(parts)
 
 
 def _html_table(kind: str, head: str, rows: str, text: str) -> Shown:
     body = f'<table class="{kind}"><thead>{head}</thead><tbody>{rows}</tbody></table>'
-    return Shown(**{"text/plain": text, "text/html": f'<div class="{kind}-box">{body}</div>'})
+    return Shown(text, "text/html", f'<div class="{kind}-box">{body}</div>')

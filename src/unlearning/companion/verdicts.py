@@ -156,11 +156,11 @@ def _from_records(about: claim_list.Claim, kept: Mapping[str, Mapping]) -> Verdi
             if decisive:
                 names.append(record["name"])
             else:
-                missing.append(f"{criterion.quantity} ({convention})")
+                missing.append(criterion.quantity)
     names = tuple(dict.fromkeys(names))
     stale = tuple(name for name in names if kept[name]["stale"])
     state = _state([f["outcome"] for f in found], len(missing))
-    return Verdict(about, state, found, beside, names, stale, tuple(missing))
+    return Verdict(about, state, found, beside, names, stale, tuple(dict.fromkeys(missing)))
 
 
 def _matching(record, claim: str, criterion, convention, protocol) -> list[dict[str, Any]]:
@@ -188,9 +188,9 @@ def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict
 
 
 def measured(found: Mapping[str, Any], digits: int = 3) -> str:
-    """A finding's value in words: mean, interval, number of seeds, convention."""
+    """A finding's value in words: convention, mean, 95% interval, number of seeds."""
     value = f"{found['mean']:.{digits}g}"
     if "low" in found:
         value += f" [{found['low']:.{digits}g}, {found['high']:.{digits}g}]"
-    seeds = f"{found['count']} seed" + ("s" if found["count"] > 1 else "")
-    return value + f", {seeds}" + (f", {found['convention']}" if found["convention"] else "")
+    convention = f"{found['convention']}: " if found["convention"] else ""
+    return f"{convention}{value}, {found['count']} seed" + ("s" if found["count"] > 1 else "")
