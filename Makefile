@@ -71,7 +71,7 @@ format: $(READY)  ## Mend style
 	@$(PYTHON) -m ruff check --fix . ; $(PYTHON) -m ruff format .
 
 clean:  ## Remove everything generated but the environment
-	rm -rf _build book/notebooks .snakemake .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf _build build dist book/notebooks .snakemake .pytest_cache .ruff_cache .import_linter_cache
 
 clean-venv:  ## Remove .venv
 	rm -rf .venv

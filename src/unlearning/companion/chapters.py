@@ -9,22 +9,42 @@ from pathlib import Path
 import nbformat
 
 CHAPTER_NAME = re.compile(r"(\d\d)_\w+")
+CHECKOUT = Path(__file__).resolve().parents[3]
+CARRIED = Path(__file__).resolve().parent / "_book"
+
+
+def book_root() -> Path:
+    """Returns the folder that holds `notebooks/`, `results/` and `claims.yml`.
+
+    It is the checkout that the package lies in, also when the installation is editable; for any
+    other installation it is the copy that the package carries, made by setup.py. The current
+    folder is never looked at: a `notebooks/` there may be anything, and another version's chapters
+    would run against this library.
+
+    Raises:
+        ValueError: If there is neither, that is, if the package was put together without setup.py.
+    """
+    for root in (CHECKOUT, CARRIED):
+        if (root / "notebooks").is_dir() and (root == CARRIED or (root / "_config.yml").is_file()):
+            return root
+    raise ValueError(
+        f"notebooks: expected them in the checkout {CHECKOUT} or carried in {CARRIED}, found "
+        "neither; install the package with pip, or work in a clone of the repository"
+    )
+
+
+def is_carried(root: Path) -> bool:
+    """Tells whether `root` is the package's own copy, in which nothing may be written."""
+    return root == CARRIED
 
 
 def notebooks_folder() -> Path:
-    """Returns the folder of the chapters: that of the checkout, else `notebooks/` here.
+    """Returns the folder of the chapters.
 
     Raises:
-        ValueError: If there is neither.
+        ValueError: If there is none.
     """
-    checkout = Path(__file__).resolve().parents[3] / "notebooks"
-    for folder in (checkout, Path.cwd() / "notebooks"):
-        if folder.is_dir():
-            return folder
-    raise ValueError(
-        f"notebooks: expected a folder at {checkout} or notebooks/ in the current folder, "
-        "found neither; run this in a clone of the repository"
-    )
+    return book_root() / "notebooks"
 
 
 def chapters(folder: Path) -> dict[str, Path]:

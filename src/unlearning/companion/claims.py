@@ -12,7 +12,7 @@ import yaml
 
 from unlearning.base import checks
 from unlearning.companion import record as records
-from unlearning.companion.chapters import chapters, notebooks_folder
+from unlearning.companion.chapters import book_root, chapters, notebooks_folder
 
 NOT_AT_HAND = "statement not at hand"
 
@@ -108,7 +108,7 @@ def load(path: Path | None = None) -> Claims:
     Raises:
         ValueError: with every fault found, each naming its entry and field.
     """
-    path = path or notebooks_folder().parent / "claims.yml"
+    path = path or book_root() / "claims.yml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     faults = _schema_faults(content) or _sense_faults(content)
     if faults:

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from unlearning.base import checks, provenance, sources
-from unlearning.companion.chapters import chapters, find_chapter, notebooks_folder, read_chapter
+from unlearning.companion.chapters import (
+    book_root,
+    chapters,
+    find_chapter,
+    is_carried,
+    notebooks_folder,
+    read_chapter,
+)
 from unlearning.companion.parameters import declared_parameters, parameters_from_file
 
 DIGITS = 6  # significant digits of recorded numbers
@@ -22,8 +29,14 @@ SAVING = "study.save("  # the last cell of a notebook that a record depends on h
 
 
 def results_folder() -> Path:
-    """Where the records are: ``results/`` beside the notebooks."""
-    return notebooks_folder().parent / "results"
+    """Where the records are: ``results/`` of the clone, or those the package carries."""
+    return book_root() / "results"
+
+
+def output_root() -> Path:
+    """Where new files go: the clone; without one the current folder, never the package."""
+    root = book_root()
+    return Path.cwd() if is_carried(root) else root
 
 
 def name_for(chapter: str, parameter_file: Path) -> str:
@@ -69,7 +82,7 @@ def save(
         values: the results, one flat dictionary a row; nothing in them may be NaN or infinite.
         findings: what claims are judged by (``verdicts.finding``).
         effects: what a named departure changes (``verdicts.effect``).
-        folder: where to; ``results/`` by default.
+        folder: where to; ``results/`` of the clone by default.
 
     Returns:
         The path of the file.
@@ -101,7 +114,7 @@ def save(
         text = _as_text(_rounded(record))
     except (TypeError, ValueError) as error:
         checks.fail("values", "plain finite numbers, strings, lists and dictionaries", error)
-    path = (folder or results_folder()) / f"{name}.json"
+    path = (folder or output_root() / "results") / f"{name}.json"
     write_whole(path, text)
     return path
 

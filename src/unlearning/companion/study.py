@@ -13,14 +13,13 @@ from typing import Any
 
 from unlearning.base import checks, provenance, sources
 from unlearning.companion import record as records
-from unlearning.companion.chapters import notebooks_folder
 
 Rows = list[dict[str, Any]]
 
 
 def parts_folder(record: str) -> Path:
     """Where the finished seeds of a recording wait for the others."""
-    return notebooks_folder().parent / "_build" / "records" / record
+    return records.output_root() / "_build" / "records" / record
 
 
 class Study:
