@@ -11,6 +11,7 @@ SNAKEMAKE = $(PYTHON) -m snakemake --cores $(JOBS) --nolock --keep-going --rerun
 # itself (a missing file, a slip in the Snakefile), so after a failure the plan is made once more.
 MAKE_TARGET = $(SNAKEMAKE) $(1) --quiet all || { \
   why=$$($(SNAKEMAKE) --dry-run $(1) 2>&1) || echo "$$why" >&2; exit 1; }
+ARCHIVE = $(PYTHON) -m unlearning.companion.archive $(if $(filter 1,$(DIRTY)),--dirty)
 PYTEST = $(PYTHON) -m pytest
 
 # This checkout's library comes first, also in an environment that was made for another checkout.
@@ -21,7 +22,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book draft references test test-library test-notebooks lint format clean \
+.PHONY: help venv book draft archive references test test-library test-notebooks lint format clean \
         clean-venv reused-environment
 
 help:  ## List the targets
@@ -48,6 +49,11 @@ draft: $(READY)  ## CHAPTER=03: execute (if changed) and render one chapter, fas
 	fi; \
 	$(call MAKE_TARGET,"_build/draft/$${name%.md}.done"); \
 	echo "The chapter is at file://$(CURDIR)/_build/draft/_build/html/notebooks/$${name%.md}.html"
+
+archive: $(READY)  ## Bundle sources, pages, records and checksums; DIRTY=1: with changes
+	@$(ARCHIVE) --check-tree
+	@$(call MAKE_TARGET,book)
+	@$(ARCHIVE)
 
 references: $(READY)  ## Refresh the executed references of nbval and show what changed
 	@$(call MAKE_TARGET,executed)

@@ -2,9 +2,10 @@
 #
 #   notebooks/NN_topic.md --papermill--> book/notebooks/NN_topic.ipynb --Jupyter Book--> _build/html
 
-import subprocess
 import sys
 from pathlib import Path
+
+from unlearning.base.revision import revision
 
 CHAPTERS = sorted(p.stem for p in Path("notebooks").glob("[0-9][0-9]_*.md"))
 # A page follows from its text, the library, the pinned versions, the records and the claims.
@@ -41,10 +42,7 @@ if workflow.is_main_process:
 
 def commit():
     """Returns the commit that the book is built from, for the foot of its chapters."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], capture_output=True, text=True
-    )
-    return described.stdout.strip()
+    return str(revision(Path(".")) or "").replace("+changes", "+")
 
 
 def commit_date():

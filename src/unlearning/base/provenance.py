@@ -8,13 +8,14 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+from unlearning.base.revision import revision
 
 PACKAGE = Path(__file__).resolve().parents[1]
 VERSIONED = ("unlearning-companion", "torch", "torchvision", "numpy", "scikit-learn", "scipy")
@@ -52,18 +53,7 @@ def configuration_hash(configuration: Mapping[str, Any]) -> str:
 def commit() -> str:
     """The commit of the clone, with ``+changes`` if its tracked files differ; or ``unknown``."""
     root = repository_root()
-    if root is None or not (root / ".git").exists():
-        return "unknown"
-    try:
-        head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return str((root and revision(root)) or "unknown")
 
 
 def machine() -> dict[str, Any]:
