@@ -31,7 +31,7 @@ class Revision:
         return made.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def to_text(self, digests: Mapping[str, str]) -> str:
-        """What the file COMMIT says: the commit, and the SHA-256 of each file that belongs to it."""
+        """What the file COMMIT says: the commit, and the SHA-256 of each of its files."""
         changes = "yes" if self.changed else "no"
         files = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
         return f"commit: {self.commit}\ndate: {self.date}\nchanges: {changes}\n\n{files}"
