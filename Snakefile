@@ -47,8 +47,8 @@ def commit():
 
 def commit_date():
     """Returns its date, which the pages bear: two builds of one commit are alike."""
-    shown = subprocess.run(["git", "log", "-1", "--format=%cs"], capture_output=True, text=True)
-    return shown.stdout.strip()
+    found = revision(Path("."))
+    return found.date[:10] if found else ""
 
 
 wildcard_constraints:

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from unlearning.companion import cli
+from unlearning.companion import chapters, cli
 
 CHAPTER = """---
 jupytext:
@@ -23,7 +23,7 @@ kernelspec:
 
 # What a reader may change.
 dataset = "digits"
-n_train = 300
+n_train = 300  # n, number of training samples
 step_size = 0.05
 shuffle = True
 clip: float | None = 5.0
@@ -54,8 +54,9 @@ def chapter(tmp_path, monkeypatch):
     folder.mkdir()
     path = folder / "07_small.md"
     path.write_text(CHAPTER, encoding="utf-8")
+    (tmp_path / "_config.yml").touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "notebooks_folder", lambda: folder)
+    monkeypatch.setattr(chapters, "CHECKOUT", tmp_path)
     return path
 
 

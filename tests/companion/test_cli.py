@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 
 
@@ -77,11 +78,57 @@ def test_interrupt_leaves_nothing(chapter, tmp_path):
     assert list(tmp_path.glob("*.ipynb")) == []
 
 
-def test_list_shows_chapters_and_parameters(command):
-    assert command("list") == (0, "07_small\n", set())
+def test_list_shows_chapters_and_when_they_ran(command, tmp_path):
+    code, printed, new = command("list")
+    assert (code, new) == (0, set())
+    assert "07  A chapter" in printed
+    assert "not run here yet" in printed
+    timings = tmp_path / "_build" / "timings"
+    timings.mkdir(parents=True)
+    (timings / "07_small.json").write_text('{"seconds": 12.3, "date": "2026-01-02"}')
+    assert "12 s on 2026-01-02" in command("list")[1]
+
+
+def test_list_shows_a_chapters_parameters_with_their_meaning(command):
     code, printed, _ = command("list", "07")
     assert code == 0
-    assert "step_size = 0.05\n" in printed
+    assert "n_train = 300" in printed
+    assert "int: n, number of training samples" in printed
+    assert "float or null" in printed
+    assert "unlearning run 07 -p step_size=VALUE" in printed
+
+
+def test_own_data_is_looked_for_in_the_users_folder(command, tmp_path):
+    np.savez(tmp_path / "mine.npz", inputs=np.eye(4), labels=np.arange(4) % 2)
+    code, printed, new = command("run", "07", "-p", "dataset=mine.npz")
+    assert (code, new) == (0, {"07_small-run.ipynb"}), printed
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"x": np.eye(4)},
+        {"inputs": np.eye(4)},
+        {"inputs": np.eye(4), "labels": np.arange(3)},
+        {"inputs": np.eye(4), "labels": np.arange(4) / 2},
+        {"inputs": np.eye(4), "labels": np.array(["a", "b", "c", "d"])},
+        {"inputs": np.full((4, 2), np.inf), "labels": np.arange(4)},
+    ],
+)
+def test_malformed_own_data_is_refused_before_anything_runs(command, tmp_path, arrays):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    code, printed, new = command("run", "07", "-p", "dataset=mine.npz")
+    assert (code, new) == (2, set())
+    assert "error: mine.npz: " in printed
+    assert "numpy.savez(path, inputs=..., labels=...)" in printed
+
+
+def test_records_are_not_made_by_run(chapter, command):
+    text = chapter.read_text(encoding="utf-8")
+    chapter.write_text(text.replace("anything = None", 'anything = None\nrecord = ""'))
+    code, printed, new = command("run", "07", "-p", "record=mine")
+    assert (code, new) == (2, set())
+    assert "unlearning record" in printed
 
 
 def test_help_does_not_wait_for_pytorch():

@@ -5,62 +5,111 @@ import math
 
 import pytest
 
-from unlearning.base import provenance
+from unlearning.base import provenance, sources
 from unlearning.companion import record
+from unlearning.companion.chapters import notebooks_folder
+from unlearning.companion.parameters import parameters_from_file
 
-PARAMETERS = {"dataset": "mnist", "seeds": [42, 930]}
+FILE = notebooks_folder() / "parameters" / "paper-derivative.yml"
+NAME = "affine-recursion-derivative"
+PARAMETERS = parameters_from_file(FILE)
+RUNS = [
+    {"seed": 42, "seconds": 1.02, "commit": "abc", "date": "2026-01-02"},
+    {"seed": 930, "seconds": 1.02, "commit": "def", "date": "2026-01-03"},
+]
 
 
-def save(folder, values=None, name="a-record"):
+def save(folder, values=None, name=NAME):
     return record.save(
         name,
         chapter="03",
         parameters=PARAMETERS,
-        values=values or {"x": 1.5},
-        seconds=2.04,
+        runs=RUNS,
+        used=sources.used(),
+        values=values or [{"x": 1.23456789, "y": "b"}],
         folder=folder,
     )
 
 
 def test_what_is_saved_comes_back_with_provenance(tmp_path):
     path = save(tmp_path)
-    found = record.load("a-record", tmp_path)
-    assert found["values"] == {"x": 1.5}
+    found = record.load(NAME, tmp_path)
+    assert found["values"] == [{"x": 1.23457, "y": "b"}]  # six digits
     assert found["parameters"] == PARAMETERS
     assert found["chapter"] == "03_affine_recursion"
     assert found["configuration_hash"] == provenance.configuration_hash(PARAMETERS)
-    assert not found["stale"]
+    assert (found["commit"], found["date"], found["seconds"]) == ("abc, def", "2026-01-03", 2.0)
+    assert found["stale"] == []
     assert {"torch", "numpy"} <= set(found["environment"]["versions"])
     assert list(tmp_path.iterdir()) == [path]
     assert "STALE" not in record.describe(found)
+    assert record.command(found) == (
+        "unlearning record 03 -f notebooks/parameters/paper-derivative.yml"
+    )
 
 
-def test_a_record_of_other_code_is_stale(tmp_path):
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("sources", {"base/checks.py": "0" * 16}, "base/checks.py"),
+        ("notebook", "0" * 16, "the code of 03_affine_recursion"),
+        ("chapter", "77_gone", "77_gone is gone"),
+        ("source_hash", "0" * 16, "the record itself (its sources)"),
+        ("configuration_hash", "0" * 16, "the record itself (its parameters)"),
+        ("parameters", {**PARAMETERS, "epochs": 99}, "parameter epochs"),
+        ("name", "affine-recursion-other", "the parameter file is gone"),
+    ],
+)
+def test_what_has_changed_since_makes_a_record_stale(tmp_path, field, value, reason):
     path = save(tmp_path)
-    changed = json.loads(path.read_text()) | {"source_hash": "0" * 16}
-    path.write_text(json.dumps(changed))
-    found = record.load("a-record", tmp_path)
-    assert found["stale"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    found = record.load(NAME, tmp_path)
+    assert reason in found["stale"]
     assert "STALE" in record.describe(found)
+
+
+def test_each_row_stands_on_a_line_of_its_own(tmp_path):
+    rows = [{"x": i} for i in range(3)]
+    lines = save(tmp_path, rows).read_text().splitlines()
+    assert [line.strip(" ,") for line in lines if '"x"' in line] == [json.dumps(r) for r in rows]
 
 
 def test_there_may_be_none(tmp_path):
     assert record.load("never-made", tmp_path) is None
+    assert record.load_all(tmp_path) == {}
 
 
-@pytest.mark.parametrize("values", [{"x": math.nan}, {"x": object()}])
+@pytest.mark.parametrize("values", [[{"x": math.nan}], [{"x": object()}]])
 def test_values_must_be_plain_and_finite(tmp_path, values):
-    save(tmp_path)
-    before = (tmp_path / "a-record.json").read_text()
+    path = save(tmp_path)
+    before = path.read_text()
     with pytest.raises(ValueError, match="values: expected plain finite numbers"):
         save(tmp_path, values)
-    assert (tmp_path / "a-record.json").read_text() == before
+    assert path.read_text() == before
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a b", "ä"])
+@pytest.mark.parametrize("name", ["", "../up", "a b", "ä", "Upper"])
 def test_names_are_plain(tmp_path, name):
-    with pytest.raises(ValueError, match="name: expected letters, digits and hyphens"):
+    with pytest.raises(ValueError, match="name: expected lower-case letters, digits and hyphens"):
         save(tmp_path, name=name)
+
+
+def test_only_what_computes_counts_in_a_notebook(monkeypatch):
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    def hash_of(*cells):
+        notebook = new_notebook(cells=list(cells))
+        monkeypatch.setattr(record, "_notebook", lambda chapter: notebook)
+        return record.notebook_hash("03")
+
+    def plot(text):
+        return new_code_cell(text, metadata={"tags": ["hide-input"]})
+
+    code, save_cell = new_code_cell("x = 1"), new_code_cell("study.save()")
+    first = hash_of(new_markdown_cell("a"), plot("a"), code, save_cell, new_code_cell("show"))
+    assert hash_of(new_markdown_cell("b"), plot("b"), code, save_cell) == first
+    assert hash_of(new_code_cell("x = 2"), save_cell) != first
+    assert hash_of(code, new_code_cell("study.save(effects=[])")) != first
 
 
 def test_hash_of_the_configuration_ignores_the_order_of_keys_and_nothing_else():
@@ -68,3 +117,8 @@ def test_hash_of_the_configuration_ignores_the_order_of_keys_and_nothing_else():
     other = {**PARAMETERS, "seeds": [930, 42]}
     assert provenance.configuration_hash(same) == provenance.configuration_hash(PARAMETERS)
     assert provenance.configuration_hash(other) != provenance.configuration_hash(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", record.load_all())
+def test_committed_records_were_made_from_a_clean_commit(name):
+    assert "+" not in record.load(name)["commit"]

@@ -14,7 +14,13 @@ from pathlib import Path
 from unlearning.base.provenance import PACKAGE, digest
 
 # These say how a result came about and take no part in it.
-BOOKKEEPING = ("companion/", "base/provenance.py", "base/sources.py", "base/progress.py")
+BOOKKEEPING = (
+    "companion/",
+    "base/progress.py",
+    "base/provenance.py",
+    "base/revision.py",
+    "base/sources.py",
+)
 
 
 def used() -> dict[str, str]:

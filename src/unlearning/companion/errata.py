@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from unlearning.companion import claims
 from unlearning.companion import record as records
-from unlearning.companion.chapters import chapters, notebooks_folder
+from unlearning.companion.chapters import book_root, chapters, notebooks_folder
 
 SCHEMA = Path(__file__).with_name("errata.schema.json")
 
@@ -44,7 +45,7 @@ class Effect:
 
 def errata_file() -> Path:
     """Where the list is: ``errata.yml`` of the clone."""
-    return notebooks_folder().parent / "errata.yml"
+    return book_root() / "errata.yml"
 
 
 def load(path: Path | None = None) -> dict[str, Any]:
@@ -74,9 +75,7 @@ def load(path: Path | None = None) -> dict[str, Any]:
 
 def known_chapters() -> set[str]:
     """Numbers of the chapters that exist or are planned (``planned`` in ``claims.yml``)."""
-    folder = notebooks_folder()
-    claims = yaml.safe_load((folder.parent / "claims.yml").read_text(encoding="utf-8"))
-    return {name[:2] for name in chapters(folder)} | set(claims["planned"])
+    return {name[:2] for name in chapters(notebooks_folder())} | set(claims.load().planned)
 
 
 def effects(
