@@ -22,7 +22,7 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book draft archive references test test-library test-notebooks lint format clean \
+.PHONY: help venv book draft archive references test test-library test-notebooks lint format upgrade clean \
         clean-venv reused-environment
 
 help:  ## List the targets
@@ -75,6 +75,9 @@ lint: $(READY)  ## Check style, docstrings and the floors of the library
 
 format: $(READY)  ## Mend style
 	@$(PYTHON) -m ruff check --fix . ; $(PYTHON) -m ruff format .
+
+upgrade:  ## For the maintainer: resolve all versions anew and write constraints.txt
+	@bash .ci/upgrade
 
 clean:  ## Remove everything generated but the environment
 	rm -rf _build build dist book/notebooks .snakemake .pytest_cache .ruff_cache .import_linter_cache

@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import pytest
 import yaml
 
 from tests.book.site import ROOT
@@ -82,3 +83,49 @@ def test_citation_names_this_version_and_follows_the_schema():
 
 def test_changelog_has_this_version():
     assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def _workflow(name):
+    return yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8"))
+
+
+def _commands(name):
+    jobs = _workflow(name)["jobs"].values()
+    return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+
+
+@pytest.mark.parametrize("name", ["tests.yml", "publish.yml", "monthly.yml"])
+def test_workflow_runs_commands_that_exist(name):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    commands = _commands(name)
+    assert commands
+    for program, *words in (command.split() for command in commands):
+        known = targets if program == "make" else [str(p.relative_to(ROOT)) for p in _scripts()]
+        assert program in ("make", "bash"), f"{name}: {program}"
+        assert set(words) <= set(known), f"{name}: {program} {words}"
+
+
+def _scripts():
+    return (ROOT / ".ci").iterdir()
+
+
+def test_every_workflow_is_looked_at():
+    names = {path.name for path in (ROOT / ".github" / "workflows").iterdir()}
+    assert names == {"tests.yml", "publish.yml", "monthly.yml"}
+
+
+def test_monthly_checks_the_pinned_versions_and_the_newest():
+    workflow = _workflow("monthly.yml")
+    when = workflow[True]  # YAML 1.1 reads the key `on` as a truth value
+    (schedule,) = when["schedule"]
+    minute, hour, day, month, weekday = schedule["cron"].split()
+    assert minute.isdecimal()
+    assert hour.isdecimal()
+    assert 1 <= int(day) <= 28, "a day that each month has"
+    assert (month, weekday) == ("*", "*")
+    assert "workflow_dispatch" in when
+    runs = {
+        name: [step["run"] for step in job["steps"] if "run" in step]
+        for name, job in workflow["jobs"].items()
+    }
+    assert runs == {"pinned": ["bash .ci/run"], "newest": ["make upgrade", "bash .ci/run"]}
