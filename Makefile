@@ -22,8 +22,8 @@ export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book draft archive references test test-library test-notebooks lint format upgrade clean \
-        clean-venv reused-environment
+.PHONY: help venv book draft archive pdf references test test-library test-notebooks lint format \
+        upgrade clean clean-venv reused-environment
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -54,6 +54,10 @@ archive: $(READY)  ## Bundle sources, pages, records and checksums; DIRTY=1: wit
 	@$(ARCHIVE) --check-tree
 	@$(call MAKE_TARGET,book)
 	@$(ARCHIVE)
+
+pdf: $(READY)  ## Print the book to one PDF (needs Chromium)
+	@$(call MAKE_TARGET,book)
+	@$(PYTHON) -m unlearning.companion.pdf
 
 references: $(READY)  ## Refresh the executed references of nbval and show what changed
 	@$(call MAKE_TARGET,executed)
