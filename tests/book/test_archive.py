@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.book.browsing import open_page
 from tests.book.site import ROOT
-from tests.book.test_pages import browser, open_page  # noqa: F401
 from unlearning.base.revision import revision
 from unlearning.companion.archive import machine_paths, make_archive, read
 
@@ -46,7 +46,7 @@ def test_source_names_its_commit(unpacked):
 
 
 @pytest.mark.parametrize("name", ["index.html", "notebooks/01_what_is_unlearning.html"])
-def test_opens_from_the_disk_without_complaint(unpacked, browser, name):  # noqa: F811
+def test_opens_from_the_disk_without_complaint(unpacked, browser, name):
     page = open_page(browser, (unpacked / "html" / name).as_uri())
     assert page.complaints == []
     assert page.locator(".bd-article h1").count() == 1

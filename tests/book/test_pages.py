@@ -7,13 +7,11 @@ import threading
 
 import pytest
 
-from tests.book.site import FLAGS, HTML, browser_path, missing_for_browser, pages
+from tests.book.browsing import DESKTOP, PHONE, open_page
+from tests.book.site import HTML, pages
 from unlearning.companion.chapters import chapters, notebooks_folder
 
 pytestmark = pytest.mark.browser
-
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 900}
 
 # What a reader reads: all text but code, rendered math, and scripts.
 TEXT_WITHOUT_CODE = """() => {
@@ -29,41 +27,6 @@ BRIGHTNESS = (
 )
 IS_BRIGHT = f"() => {BRIGHTNESS} > 200"
 IS_DARK = f"() => {BRIGHTNESS} < 60"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    missing = missing_for_browser()
-    if missing:
-        pytest.fail(f"REQUIRE_BROWSER is set, but: {missing}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-def open_page(browser, address, allowed="file:"):
-    """Opens a page in a profile of its own; collects what it complains of."""
-    page = browser.new_context(viewport=DESKTOP, color_scheme="light").new_page()
-    page.complaints = []
-    page.on("pageerror", lambda error: page.complaints.append(f"script error: {error}"))
-    page.on("console", lambda message: _note_error(page, message))
-    page.on("request", lambda r: _note_request(page, r.url, allowed))
-    page.goto(address)
-    page.evaluate("async () => { if (window.MathJax) await MathJax.startup.promise; }")
-    return page
-
-
-def _note_error(page, message):
-    if message.type == "error":
-        page.complaints.append(f"console: {message.text}")
-
-
-def _note_request(page, address, allowed):
-    if not address.startswith((allowed, "data:", "blob:")):
-        page.complaints.append(f"request: {address}")
 
 
 @pytest.fixture(scope="module", params=pages() or ["index.html"])

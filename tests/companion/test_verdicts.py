@@ -52,7 +52,11 @@ def test_the_whole_interval_decides(values, outcome):
 
 
 def test_limits_from_below_are_mirrored():
-    for values, outcome in (((0.95, 0.97), "holds"), ((0.5, 0.6), "fails"), ((0.8, 1), "undecided")):
+    for values, outcome in (
+        ((0.95, 0.97), "holds"),
+        ((0.5, 0.6), "fails"),
+        ((0.8, 1), "undecided"),
+    ):
         found = verdicts.finding(LOSSES, "slope", over(*values), convention="R1")
         assert (found["limit"], found["outcome"]) == ("above 0.9", outcome)
 
