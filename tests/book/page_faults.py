@@ -23,7 +23,7 @@ def faults(html, verdicts, records):
         verdicts: by claim, as `verdicts.all_verdicts` gives them.
         records: by name, as `record.load_all` gives them.
     """
-    article = BeautifulSoup(html, "lxml").find("article") or BeautifulSoup(html, "lxml")
+    article = BeautifulSoup(html, "html.parser").find("article") or BeautifulSoup(html, "html.parser")
     stated = article.select("[data-claim]")
     return [
         *(fault for element in stated for fault in _wrong_state(element, verdicts)),
