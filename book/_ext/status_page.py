@@ -35,6 +35,10 @@ def table(head, rows):
     return f'<table class="status"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
 
 
+def day(date):
+    return f'<span class="date">{date}</span>'
+
+
 def runs():
     folder = notebooks_folder()
     return [(n, p, last_run(n, folder)) for n, p in chapters(folder).items()]
@@ -46,7 +50,7 @@ def chapter_table():
         link = f'<a href="notebooks/{name}.html">{int(name[:2])} · {html.escape(title(path))}</a>'
         slowest = max(run["cells"], default=0)
         rows.append(
-            (link, f"{run['seconds']:.0f} s", f"{slowest:.0f} s", run["date"],
+            (link, f"{run['seconds']:.0f} s", f"{slowest:.0f} s", day(run["date"]),
              f"<code>{html.escape(run['commit'])}</code>")
         )  # fmt: skip
     return table(("chapter", "run time", "slowest cell", "run on", "commit"), rows)
@@ -76,7 +80,7 @@ def record_table():
     rows = [
         (
             f'<a href="records.html#record-{name}">{name}</a>',
-            record["date"] + age(record),
+            day(record["date"]) + age(record),
             f"{record['seconds']:.0f} s",
             f"<code>{html.escape(record['commit'])}</code>",
             state(record),

@@ -36,6 +36,12 @@ def test_changes_to_tracked_files_show(clone):
     assert str(revision(clone)) == f"{head(clone)[:12]}+changes"
 
 
+def test_outputs_do_not_count(clone):
+    (clone / "a.txt").write_text("b")
+    assert not revision(clone, outputs=("a.txt",)).changed
+    assert revision(clone, outputs=("results/",)).changed
+
+
 def test_a_tree_inside_a_clone_is_not_at_that_clones_commit(clone):
     inner = clone / "unpacked"
     inner.mkdir()

@@ -23,7 +23,8 @@ def faults(html, verdicts, records):
         verdicts: by claim, as `verdicts.all_verdicts` gives them.
         records: by name, as `record.load_all` gives them.
     """
-    article = BeautifulSoup(html, "html.parser").find("article") or BeautifulSoup(html, "html.parser")
+    whole = BeautifulSoup(html, "html.parser")
+    article = whole.find("article") or whole
     stated = article.select("[data-claim]")
     return [
         *(fault for element in stated for fault in _wrong_state(element, verdicts)),

@@ -1,5 +1,6 @@
 """The command: what it refuses, and what it writes."""
 
+import os
 import subprocess
 import sys
 
@@ -28,6 +29,17 @@ def test_option_wins_over_file(command, tmp_path):
     assert (code, new) == (0, {"out.ipynb"}), printed
     notebook = nbformat.read("out.ipynb", as_version=4)
     assert notebook.cells[-1].outputs[0].text.startswith("digits 8 1.0 True")
+
+
+def test_a_parameter_file_of_the_book_is_found_from_any_folder(command, chapter, tmp_path):
+    folder = chapter.parent / "parameters"
+    folder.mkdir()
+    (folder / "paper.yml").write_text("n_train: 9\n")
+    (tmp_path / "elsewhere").mkdir()
+    os.chdir(tmp_path / "elsewhere")
+    code, printed, _ = command("run", "07", "-f", "notebooks/parameters/paper.yml")
+    assert code == 0, printed
+    assert "n_train = 9" in printed
 
 
 @pytest.mark.parametrize(

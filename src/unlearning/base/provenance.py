@@ -51,9 +51,12 @@ def configuration_hash(configuration: Mapping[str, Any]) -> str:
 
 
 def commit() -> str:
-    """The commit of the clone, with ``+changes`` if its tracked files differ; or ``unknown``."""
+    """The commit of the clone, with ``+changes`` if its tracked files differ; or ``unknown``.
+
+    Records do not count: they are what runs leave behind, one while the next is being made.
+    """
     root = repository_root()
-    return str((root and revision(root)) or "unknown")
+    return str((root and revision(root, outputs=("results/",))) or "unknown")
 
 
 def machine() -> dict[str, Any]:

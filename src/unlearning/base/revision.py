@@ -37,8 +37,10 @@ class Revision:
         return f"commit: {self.commit}\ndate: {self.date}\nchanges: {changes}\n\n{files}"
 
 
-def revision(root: Path) -> Revision | None:
+def revision(root: Path, *, outputs: tuple[str, ...] = ()) -> Revision | None:
     """Return what ``root`` is at: as git says, else as its file COMMIT says, else None.
+
+    Changes below the folders ``outputs``, each with its final slash, do not count.
 
     Git is asked only about a clone whose top is ``root``: a tree unpacked inside another clone is
     not at that clone's commit.
@@ -47,8 +49,8 @@ def revision(root: Path) -> Revision | None:
         ValueError: if the file COMMIT is not one that an archive holds.
     """
     if is_clone(root):
-        return _from_git(root)
-    return _from_file(root) if (root / FILE).is_file() else None
+        return _from_git(root, outputs)
+    return _from_file(root, outputs) if (root / FILE).is_file() else None
 
 
 def is_clone(root: Path) -> bool:
@@ -56,25 +58,29 @@ def is_clone(root: Path) -> bool:
     return (root / ".git").exists()
 
 
-def _from_git(root: Path) -> Revision | None:
+def _from_git(root: Path, outputs: tuple[str, ...]) -> Revision | None:
     try:
         commit, seconds = git(root, "show", "-s", "--format=%H %ct", "HEAD").split()
-        return Revision(commit, int(seconds), bool(changed_files(root)))
+        return Revision(commit, int(seconds), _differs(root, outputs))
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
-def _from_file(root: Path) -> Revision:
+def _from_file(root: Path, outputs: tuple[str, ...]) -> Revision:
     text = (root / FILE).read_text(encoding="utf-8")
     said = dict(line.split(": ", 1) for line in text.split("\n\n")[0].splitlines())
     try:
         made = datetime.datetime.strptime(said["date"], "%Y-%m-%dT%H:%M:%S%z")
-        changed = said["changes"] == "yes" or bool(changed_files(root))
+        changed = said["changes"] == "yes" or _differs(root, outputs)
         return Revision(said["commit"], int(made.timestamp()), changed)
     except (KeyError, ValueError):
         raise ValueError(
             f"{FILE}: expected the lines commit, date and changes, got {text[:200]!r}"
         ) from None
+
+
+def _differs(root: Path, outputs: tuple[str, ...]) -> bool:
+    return any(not name.startswith(outputs) for name in changed_files(root))
 
 
 def known_files(root: Path) -> list[str]:

@@ -47,6 +47,15 @@ def notebooks_folder() -> Path:
     return book_root() / "notebooks"
 
 
+def find_parameter_file(path: Path) -> Path:
+    """Returns `path` as seen from here, or else the file of that name beside the notebooks.
+
+    So `-f notebooks/parameters/NAME.yml`, as pages print it, works in any folder.
+    """
+    beside = book_root() / path
+    return beside if not path.is_file() and beside.is_file() else path
+
+
 def chapters(folder: Path) -> dict[str, Path]:
     """Returns the chapters in `folder` by name (`03_affine_recursion`), in reading order."""
     paths = sorted(folder.glob("*.md"))

@@ -11,7 +11,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from unlearning.companion import listing
-from unlearning.companion.chapters import find_chapter, notebooks_folder, read_chapter
+from unlearning.companion.chapters import (
+    find_chapter,
+    find_parameter_file,
+    notebooks_folder,
+    read_chapter,
+)
 from unlearning.companion.execute import ChapterFailed, execute_chapter
 from unlearning.companion.parameters import (
     check_parameters,
@@ -102,7 +107,7 @@ def run(
 
 def _checked_parameters(source: Path, options: list[str], file: Path | None) -> dict:
     declared = declared_parameters(read_chapter(source))
-    from_file = parameters_from_file(file) if file else {}
+    from_file = parameters_from_file(find_parameter_file(file)) if file else {}
     from_options = parameters_from_options(options, declared)
     values = check_parameters({**from_file, **from_options}, declared)
     if values.get("record"):
@@ -159,7 +164,7 @@ def make_record(
 
     try:
         source = find_chapter(notebook, notebooks_folder())
-        name, values = recording.plan(source, parameter_file)
+        name, values = recording.plan(source, find_parameter_file(parameter_file))
     except ValueError as error:
         _refuse(error)
     present = records.load(name)
