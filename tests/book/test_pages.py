@@ -54,6 +54,11 @@ def test_page_shows_math_and_no_tex(page):
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0, "MathJax reports an error"
 
 
+def test_page_says_its_version_and_date(page):
+    line = page.locator("p.edition").inner_text()
+    assert re.fullmatch(r"Version \d+\.\d+\.\d+ · \d{4}-\d\d-\d\d · commit [0-9a-f]{12}.*", line)
+
+
 def test_images_have_alt_text(page):
     assert page.locator(".bd-article img:not([alt]), .bd-article img[alt='']").count() == 0
 
