@@ -4,6 +4,7 @@ Each entry is a section of its own, `erratum-ID`, so that a chapter or a reply c
 was measured about it is drawn from the records; see `unlearning.companion.errata`.
 """
 
+import itertools
 import re
 from collections import Counter
 
@@ -132,24 +133,34 @@ def part(term, *body):
 
 
 def measured(entry, environment):
-    """One sentence for each effect that a record holds."""
+    """For each quantity in a record a sentence, and below it a line for each setting."""
     found = errata.effects(entry)
     if not found:
         return [nodes.paragraph("", "not measured here yet")]
-    return [sentence(effect, environment) for effect in found]
+    shown = []
+    for _, group in itertools.groupby(found, key=lambda effect: (effect.record, effect.quantity)):
+        effects = list(group)
+        lines = [nodes.list_item("", nodes.paragraph("", setting(e))) for e in effects]
+        shown += [sentence(effects[0], environment), nodes.bullet_list("", *lines)]
+    return shown
+
+
+def setting(effect):
+    both = f"{interval(effect.present)} with it, {interval(effect.absent)} without"
+    return f"{effect.setting}: {both}"
 
 
 def sentence(effect, environment):
     seeds = effect.present["count"]
-    text = (
-        f"{effect.quantity}, {effect.setting}: {interval(effect.present)} with it, "
-        f"{interval(effect.absent)} without (mean and 95% interval over {seeds} seeds). Record "
-    )
+    text = f"{effect.quantity}, mean and 95% interval over {seeds} seeds, from the record "
     name = nodes.literal(text=effect.record)
     if "records" in environment.found_docs:
         name = link("", f"records.html#record-{effect.record}", name)
-    stale = ", stale: the code has changed since" if effect.stale else ""
-    return nodes.paragraph("", "", nodes.Text(text), name, nodes.Text(f"{stale}."))
+    parts = [nodes.Text(text), name, nodes.Text(":")]
+    if effect.stale:
+        mark = f' <span class="stale" data-record="{effect.record}">STALE</span>'
+        parts.append(nodes.raw("", mark, format="html"))
+    return nodes.paragraph("", "", *parts)
 
 
 def interval(side):

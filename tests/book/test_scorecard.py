@@ -78,7 +78,8 @@ def test_a_line_leads_to_its_cell_its_record_and_its_command(browser, name):
     assert found.state in row.inner_text()
     card.go_back()
     section = follow(card, line.get_by_role("link", name=found.records[0]))
-    assert "fresh" in section.inner_text()
+    state = "STALE" if records.load(found.records[0])["stale"] else "fresh"
+    assert state in section.inner_text()
     assert records.load(found.records[0])["source_hash"] in section.inner_text()
     file = section.get_by_role("link", name="JSON").get_attribute("href")
     kept = json.loads((file_of(card).parent / file).read_text(encoding="utf-8"))
