@@ -104,8 +104,7 @@ def test_unpacked_wheel_lists_and_runs_its_chapters_in_any_folder(installed, tmp
     cli = ("-m", "unlearning.companion.cli")
     listed = run_installed(installed, tmp_path, *cli, "list")
     assert listed.returncode == 0, listed.stderr
-    first = listed.stdout.split()[0]
-    assert first.startswith("01_")
+    assert listed.stdout.startswith("01  What unlearning is")
     small = ("-p", "n_train=100", "-p", "epochs=2", "-p", "n_forget=5")
     done = run_installed(installed, tmp_path, *cli, "run", "01", *small, "-o", "out.ipynb")
     assert done.returncode == 0, done.stderr
@@ -121,7 +120,9 @@ def test_records_are_read_from_the_package_and_written_to_the_users_folder(insta
     program = (
         "from unlearning.companion import record\n"
         f"assert record.load({known!r})['values']\n"
-        "record.save('mine', chapter='01', parameters={}, values=1, seconds=0)\n"
+        "run = {'seed': 1, 'commit': '', 'date': '', 'seconds': 0}\n"
+        "made = {'runs': [run], 'used': {}, 'values': []}\n"
+        "record.save('mine', chapter='01', parameters={}, **made)\n"
     )
     done = run_installed(installed, tmp_path, "-c", program)
     assert done.returncode == 0, done.stderr
