@@ -3,19 +3,12 @@
 import pytest
 from typer.testing import CliRunner
 
+from tests.companion.front_matter import FRONT_MATTER
 from unlearning.companion import chapters, cli
 
-CHAPTER = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
+CHAPTER = (
+    FRONT_MATTER
+    + """
 # A chapter
 
 ```{code-cell} ipython3
@@ -45,6 +38,7 @@ if dataset == "interrupted":
 print(dataset, n_train, step_size, shuffle, clip, rates, layers, anything)
 ```
 """
+)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Records: whole or not at all, with their provenance, and stale when the code has changed."""
 
+import ast
 import json
 import math
 
@@ -7,7 +8,12 @@ import pytest
 
 from unlearning.base import provenance, sources
 from unlearning.companion import record
-from unlearning.companion.chapters import notebooks_folder
+from unlearning.companion.chapters import (
+    chapters,
+    find_chapter,
+    notebooks_folder,
+    read_chapter,
+)
 from unlearning.companion.parameters import parameters_from_file
 
 FILE = notebooks_folder() / "parameters" / "paper-derivative.yml"
@@ -117,6 +123,27 @@ def test_hash_of_the_configuration_ignores_the_order_of_keys_and_nothing_else():
     other = {**PARAMETERS, "seeds": [930, 42]}
     assert provenance.configuration_hash(same) == provenance.configuration_hash(PARAMETERS)
     assert provenance.configuration_hash(other) != provenance.configuration_hash(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", chapters(notebooks_folder()))
+def test_plots_before_a_record_is_saved_compute_nothing_for_it(name):
+    """They do not count in its hash, so what they assign must not be read by what counts."""
+    cells = read_chapter(find_chapter(name, notebooks_folder())).cells
+    ends = [i for i, cell in enumerate(cells) if record.SAVING in cell.source]
+    plotted = set()
+    for cell in cells[: ends[0] + 1 if ends else 0]:
+        if cell.cell_type == "code":
+            if "hide-input" in cell.metadata.get("tags", []):
+                plotted |= names(cell.source, ast.Store)
+            else:
+                assert not plotted & names(cell.source, ast.Load), cell.source
+                plotted -= names(cell.source, ast.Store)
+
+
+def names(source, kind):
+    """Names that code at the top of a cell assigns, or reads anywhere in it."""
+    tree = ast.parse(source)
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, kind)}
 
 
 @pytest.mark.parametrize("name", record.load_all())

@@ -12,18 +12,11 @@ from pathlib import Path
 import pytest
 
 import unlearning
+from tests.companion.front_matter import FRONT_MATTER
 
-CHAPTER = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
+CHAPTER = (
+    FRONT_MATTER
+    + """
 # A study
 
 ```{code-cell} ipython3
@@ -51,6 +44,7 @@ study.each_seed(measure)
 study.save()
 ```
 """
+)
 COMMAND = ["-m", "unlearning.companion.cli", "record", "07", "-f"]
 FILE = "notebooks/parameters/paper-small.yml"
 
