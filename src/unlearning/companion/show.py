@@ -75,19 +75,25 @@ def _data(name: str, frame: pd.DataFrame, record: Mapping[str, Any] | None) -> d
 
 def findings(found: Iterable[Mapping[str, Any]]) -> Shown:
     """What the run of this page gives for the criteria of claims: an illustration, no verdict."""
-    found = list(found)
-    lines = [_finding_line(f) for f in found]
-    rows = "".join(
-        f"<tr><td>{html.escape(f['quantity'])}{_mode(f)}</td><td>{verdicts.measured(f)}</td>"
-        f"<td>{f['limit']}: {f['outcome']} here</td></tr>"
-        for f in found
+    quantities = _by_quantity(found, "here")
+    text = "\n".join("\n  ".join([head, *lines]) for head, lines in quantities.items())
+    return Shown(text, "text/html", f'<div class="findings-box">{_lists(quantities)}</div>')
+
+
+def _by_quantity(found: Iterable[Mapping[str, Any]], where: str = "") -> dict[str, list[str]]:
+    """Each quantity with its limit, and a line for each convention and mode."""
+    quantities: dict[str, list[str]] = {}
+    for f in found:
+        line = f"{verdicts.measured(f)}{_mode(f)}: {f['outcome']} {where}".rstrip()
+        quantities.setdefault(f"{f['quantity']} (wanted: {f['limit']})", []).append(line)
+    return quantities
+
+
+def _lists(quantities: Mapping[str, list[str]]) -> str:
+    return "".join(
+        f"{html.escape(head)}<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
+        for head, lines in quantities.items()
     )
-    head = "<tr><th>measured in this run</th><th>mean [95%]</th><th>criterion</th></tr>"
-    return _html_table("findings", head, rows, "\n".join(lines))
-
-
-def _finding_line(f: Mapping[str, Any]) -> str:
-    return f"{f['quantity']}{_mode(f)}: {verdicts.measured(f)}; {f['limit']}: {f['outcome']} here"
 
 
 def _mode(f: Mapping[str, Any]) -> str:
@@ -104,7 +110,8 @@ def verdict(*names: str) -> Shown:
     rows = "".join(_verdict_row(v) for v in given)
     text = "\n".join(f"{v.claim.place}: {v.state}" for v in given)
     head = "<tr><th>claim</th><th>verdict</th><th>measured</th></tr>"
-    return _html_table("verdicts", head, rows, text)
+    body = f'<table class="verdicts"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    return Shown(text, "text/html", f'<div class="verdicts-box">{body}</div>')
 
 
 def _verdict_row(v: verdicts.Verdict) -> str:
@@ -130,21 +137,6 @@ def badge(v: verdicts.Verdict) -> str:
 
 def measurements(v: verdicts.Verdict) -> str:
     """What stands behind a verdict, as HTML: each quantity with its limit and what was found."""
-    quantities: dict[str, list[str]] = {}
-    for f in [*v.findings, *v.beside]:
-        head = f"{html.escape(f['quantity'])} (wanted: {f['limit']})"
-        line = f"{verdicts.measured(f)}{_mode(f)}: {f['outcome']}"
-        quantities.setdefault(head, []).append(line)
-    parts = [
-        f"{head}<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
-        for head, lines in quantities.items()
-    ]
-    parts += [f"not measured yet: {html.escape(what)}<br>" for what in v.missing]
-    if v.claim.not_testable:
-        parts.append(html.escape(v.claim.not_testable))
-    return "".join(parts)
-
-
-def _html_table(kind: str, head: str, rows: str, text: str) -> Shown:
-    body = f'<table class="{kind}"><thead>{head}</thead><tbody>{rows}</tbody></table>'
-    return Shown(text, "text/html", f'<div class="{kind}-box">{body}</div>')
+    text = _lists(_by_quantity([*v.findings, *v.beside]))
+    text += "".join(f"not measured yet: {html.escape(what)}<br>" for what in v.missing)
+    return text + html.escape(v.claim.not_testable or "")

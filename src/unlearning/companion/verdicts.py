@@ -139,8 +139,14 @@ def verdict(claim: str, kept: Mapping[str, Mapping] | None = None) -> Verdict:
         return Verdict(about, claim_list.NOT_AT_HAND)
     if about.not_testable:
         return Verdict(about, NOT_TESTABLE)
-    kept = records.load_all() if kept is None else kept
-    return _from_records(about, kept)
+    return _from_records(about, _records_for(about) if kept is None else kept)
+
+
+def _records_for(about: claim_list.Claim) -> dict[str, Mapping]:
+    """The records that a claim's criteria ask for, as far as they have been made."""
+    protocols = {claim_list.load().protocols[criterion.protocol] for criterion in about.criteria}
+    loaded = [records.load(claim_list.record_of(protocol)) for protocol in protocols]
+    return {record["name"]: record for record in loaded if record}
 
 
 def _from_records(about: claim_list.Claim, kept: Mapping[str, Mapping]) -> Verdict:
