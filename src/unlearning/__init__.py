@@ -6,21 +6,9 @@ Names are imported when first used, so that the command line starts without load
 
 import importlib
 
-_HOMES = {
-    "base.accumulate": ("ExactSum",),
-    "base.metrics": ("Interval", "distance", "interval", "pearson", "spearman"),
-    "curvature.products": ("hessian", "hessian_vector_products"),
-    "hfocu.deletion": ("forget",),
-    "hfocu.recollection": ("AS_RELEASED", "QUIRKS", "Approximators", "recollect"),
-    "problem.models": ("models",),
-    "problem.data": ("DATASETS", "draw_forget_set", "load"),
-    "problem.objective": ("Objective",),
-    "problem.samples": ("Data", "Samples"),
-    "training.retrain": ("CONVENTIONS", "retrain"),
-    "training.schedule": ("Schedule",),
-    "training.trajectory": ("Run", "train"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+from unlearning._homes import HOMES
+
+_HOME_OF = {name: home for home, names in HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)
 
 

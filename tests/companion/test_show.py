@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from unlearning.companion import show, verdicts
+from unlearning.companion import criteria, show, verdicts
 
 FRAME = pd.DataFrame({"x": [1 / 3, 2.0], "name": ["a", "b"]}, index=["p", "q"])
 
@@ -36,7 +36,7 @@ def test_a_figure_is_a_picture_with_its_numbers_and_is_closed():
 
 @pytest.fixture
 def found():
-    return verdicts.finding(
+    return criteria.finding(
         "hfocu-figure-1a-distance", "share", {1: 0.4, 2: 0.5}, convention="R1", mode="as_released"
     )
 

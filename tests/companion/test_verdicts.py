@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from unlearning.companion import claims, verdicts
+from unlearning.companion import claims, criteria, verdicts
 
 SEEDS = [42, 930, 124, 114514, 3407, 5, 1]
 DISTANCE, LOSSES = "hfocu-figure-1a-distance", "hfocu-figure-1a-loss-changes"
@@ -17,7 +17,7 @@ def over(*values, seeds=SEEDS):
 
 
 def distance(value, convention, **more):
-    return verdicts.finding(
+    return criteria.finding(
         DISTANCE, "share", over(value, value * 1.01), convention=convention, **more
     )
 
@@ -34,7 +34,7 @@ ALL = [distance(0.4, convention) for convention in ("R1", "R2", "R3")]
 
 
 def test_a_finding_says_what_was_measured_and_against_what():
-    found = verdicts.finding(DISTANCE, "share", over(0.4, 0.5), convention="R1")
+    found = criteria.finding(DISTANCE, "share", over(0.4, 0.5), convention="R1")
     assert found["mean"] == pytest.approx(3.1 / 7)  # four times 0.4, three times 0.5
     spread = math.sqrt(((0.4 - 3.1 / 7) ** 2 * 4 + (0.5 - 3.1 / 7) ** 2 * 3) / 6 / 7)
     assert found["high"] - found["mean"] == pytest.approx(2.4469 * spread, rel=1e-4)  # t, 6 df
@@ -47,7 +47,7 @@ def test_a_finding_says_what_was_measured_and_against_what():
     [((0.9, 0.8), "holds"), ((1.2, 1.1), "fails"), ((0.9, 1.1), "undecided"), ((1, 1), "fails")],
 )
 def test_the_whole_interval_decides(values, outcome):
-    found = verdicts.finding(DISTANCE, "share", over(*values), convention="R1")
+    found = criteria.finding(DISTANCE, "share", over(*values), convention="R1")
     assert found["outcome"] == outcome
 
 
@@ -57,12 +57,12 @@ def test_limits_from_below_are_mirrored():
         ((0.5, 0.6), "fails"),
         ((0.8, 1), "undecided"),
     ):
-        found = verdicts.finding(LOSSES, "slope", over(*values), convention="R1")
+        found = criteria.finding(LOSSES, "slope", over(*values), convention="R1")
         assert (found["limit"], found["outcome"]) == ("above 0.9", outcome)
 
 
 def test_one_seed_decides_nothing():
-    found = verdicts.finding(DISTANCE, "share", {42: 0.1}, convention="R1")
+    found = criteria.finding(DISTANCE, "share", {42: 0.1}, convention="R1")
     assert found["outcome"] == "undecided"
     assert "low" not in found
 
@@ -81,7 +81,7 @@ def test_one_seed_decides_nothing():
 def test_a_finding_that_no_criterion_asks_for_is_refused(change, message):
     good = {"claim": DISTANCE, "criterion": "share", "by_seed": over(0.4), "convention": "R1"}
     with pytest.raises(ValueError, match=message):
-        verdicts.finding(**{**good, **change})
+        criteria.finding(**{**good, **change})
 
 
 def test_states():
@@ -103,7 +103,7 @@ def test_released_code_is_shown_beside_and_does_not_decide():
 
 def test_a_run_that_leaves_out_a_published_seed_is_an_illustration():
     few = [
-        verdicts.finding(DISTANCE, "share", over(0.4, 0.5, seeds=SEEDS[:3]), convention=c)
+        criteria.finding(DISTANCE, "share", over(0.4, 0.5, seeds=SEEDS[:3]), convention=c)
         for c in ("R1", "R2", "R3")
     ]
     assert state(*few) == "not yet examined"

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 from unlearning.base.revision import revision
 
 PACKAGE = Path(__file__).resolve().parents[1]
-VERSIONED = ("unlearning-companion", "torch", "torchvision", "numpy", "scikit-learn", "scipy")
+VERSIONED = (
+    "unlearning-companion",
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+)
 
 
 def repository_root() -> Path | None:
@@ -64,6 +72,7 @@ def machine() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
+        "system": platform.system(),
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -75,7 +84,11 @@ def environment() -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return machine() | {"threads": torch.get_num_threads(), "gpu": gpu}
+    return machine() | {
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+    }
 
 
 def _processor() -> str:

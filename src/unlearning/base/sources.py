@@ -13,22 +13,37 @@ from pathlib import Path
 
 from unlearning.base.provenance import PACKAGE, digest
 
-# These say how a result came about and take no part in it.
-BOOKKEEPING = (
-    "companion/",
+# These say how a result came about, or show it, and take no part in it.
+BOOKKEEPING = {
+    "_homes.py",
     "base/progress.py",
     "base/provenance.py",
     "base/revision.py",
     "base/sources.py",
-)
+}
+# Of the top floor, what turns measurements into the numbers that a record keeps.
+COMPUTING_COMPANIONS = {"companion/criteria.py", "companion/study.py"}
 
 
 def used() -> dict[str, str]:
     """Digests, by path below the package, of the computing files this process has imported."""
-    modules = [m for name, m in sys.modules.items() if name.startswith("unlearning.")]
+    modules = [m for name, m in sys.modules.items() if f"{name}.".startswith("unlearning.")]
     files = {Path(m.__file__).resolve() for m in modules if getattr(m, "__file__", None)}
     names = sorted(f.relative_to(PACKAGE).as_posix() for f in files if f.is_relative_to(PACKAGE))
-    return {name: _digest_of(name) for name in names if not name.startswith(BOOKKEEPING)}
+    return {name: _digest_of(name) for name in names if computes(name)}
+
+
+def computes(name: str) -> bool:
+    """Whether a file, given by its path below the package, takes part in results."""
+    if name.startswith("companion/"):
+        return name in COMPUTING_COMPANIONS
+    return name not in BOOKKEEPING
+
+
+def everything() -> dict[str, str]:
+    """Digests of all computing files as they are on the disk now, imported or not."""
+    names = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    return {name: _digest_of(name) for name in names if computes(name)}
 
 
 def changed(recorded: Mapping[str, str]) -> list[str]:
@@ -61,10 +76,36 @@ def code_only(text: str) -> str:
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    for docstring in _docstrings(tree):
-        for row in range(docstring.lineno, docstring.end_lineno + 1):
-            lines[row - 1] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    docstrings = _docstrings(tree)
+    for docstring in docstrings:
+        _cut(lines, docstring)
+    kept = _rows_of_strings(tree, docstrings)
+    return "\n".join(
+        line if row in kept else line.rstrip()
+        for row, line in enumerate(lines, 1)
+        if line.strip() or row in kept
+    )
+
+
+def _cut(lines: list[str], piece: ast.stmt) -> None:
+    """Blank out a statement, and nothing else that stands on its lines."""
+    first, last = piece.lineno - 1, piece.end_lineno - 1
+    # Columns of the syntax tree count bytes.
+    before = lines[first].encode()[: piece.col_offset].decode()
+    after = lines[last].encode()[piece.end_col_offset :].decode()
+    lines[first : last + 1] = [before + after] + [""] * (last - first)
+
+
+def _rows_of_strings(tree: ast.Module, docstrings: list[ast.stmt]) -> set[int]:
+    """The lines inside strings of several lines: there, a blank line counts."""
+    texts = {id(docstring.value) for docstring in docstrings}
+    strings = [n for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) or _is_text(n)]
+    return {
+        row
+        for node in strings
+        if id(node) not in texts
+        for row in range(node.lineno, node.end_lineno)
+    }
 
 
 def _docstrings(tree: ast.Module) -> list[ast.stmt]:
@@ -75,5 +116,5 @@ def _docstrings(tree: ast.Module) -> list[ast.stmt]:
     return [s for s in firsts if isinstance(s, ast.Expr) and _is_text(s.value)]
 
 
-def _is_text(value: ast.expr) -> bool:
+def _is_text(value: ast.AST) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str)

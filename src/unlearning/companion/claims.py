@@ -17,9 +17,12 @@ from unlearning.companion.chapters import book_root, chapters, notebooks_folder
 NOT_AT_HAND = "statement not at hand"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Protocol:
-    """A published experiment: its setting, and the record that repeats it."""
+    """A published experiment: its setting, and the record that repeats it.
+
+    A record that has another value for one of ``published`` is not of this protocol.
+    """
 
     id: str
     setting: str
@@ -27,6 +30,7 @@ class Protocol:
     chapter: str
     parameters: str
     seeds: tuple[int, ...]
+    published: dict[str, Any]
 
     @property
     def parameter_file(self) -> str:
@@ -41,7 +45,12 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A measured quantity and the limit it must keep, fixed before the run."""
+    """A measured quantity and the limit that it must keep.
+
+    ``every_seed``: each seed must keep it, not the interval over the seeds. ``correlation``: the
+    interval is taken on Fisher's scale. ``decides``: False for what is our own addition, shown
+    beside the verdict.
+    """
 
     id: str
     quantity: str
@@ -49,11 +58,15 @@ class Criterion:
     below: float | None = None
     above: float | None = None
     conventions: tuple[str, ...] = (None,)
+    every_seed: bool = False
+    correlation: bool = False
+    decides: bool = True
 
     @property
     def limit(self) -> str:
         """The limit in words."""
-        return f"below {self.below:g}" if self.above is None else f"above {self.above:g}"
+        words = f"below {self.below:g}" if self.above is None else f"above {self.above:g}"
+        return f"{words} for every seed" if self.every_seed else words
 
 
 @dataclass(frozen=True)

@@ -88,14 +88,17 @@ def save(
         The path of the file.
 
     Raises:
-        ValueError: if the name has other characters, or a value is not plain and finite.
+        ValueError: if the name has other characters, the parameters are not those of the notebook,
+            or a value is not plain and finite.
     """
+    _check_configuration(parameters, chapter)
     if not name.replace("-", "").isalnum() or not name.isascii() or name != name.lower():
         checks.fail("name", "lower-case letters, digits and hyphens", repr(name))
     runs, notebook = list(runs), notebook_hash(chapter)
     record = {
         "name": name,
         "chapter": find_chapter(chapter, notebooks_folder()).stem,
+        "parameter_file": file.name if (file := parameter_file(name, chapter)) else None,
         "parameters": dict(parameters),
         "configuration_hash": provenance.configuration_hash(parameters),
         "source_hash": _source_hash(used, notebook),
@@ -111,12 +114,26 @@ def save(
         "values": values,
     }
     try:
-        text = _as_text(_rounded(record))
+        record = _rounded(record)
+        text = _as_text({"content_hash": content_hash(record), **record})
     except (TypeError, ValueError) as error:
         checks.fail("values", "plain finite numbers, strings, lists and dictionaries", error)
     path = (folder or output_root() / "results") / f"{name}.json"
     write_whole(path, text)
     return path
+
+
+def _check_configuration(parameters: Mapping[str, Any], chapter: str) -> None:
+    """Every parameter that a reader can set is part of the configuration."""
+    declared = set(declared_parameters(_notebook(chapter))) - {"record"}
+    if set(parameters) != declared:
+        checks.fail("parameters", f"those of the notebook, {sorted(declared)}", sorted(parameters))
+
+
+def content_hash(record: Mapping[str, Any]) -> str:
+    """Hash of all that a record says, so that no number in it can be changed unseen."""
+    said = {key: value for key, value in record.items() if key not in ("content_hash", "stale")}
+    return provenance.digest(json.dumps(said, sort_keys=True, allow_nan=False))
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -173,10 +190,8 @@ def _changes_since(record: Mapping[str, Any]) -> list[str]:
     changes = sources.changed(record["sources"]) + _changed_parameters(record)
     if record["notebook"] != notebook_hash(record["chapter"]):
         changes.append(f"the code of {record['chapter']}")
-    if record["source_hash"] != _source_hash(record["sources"], record["notebook"]):
-        changes.append("the record itself (its sources)")
-    if record["configuration_hash"] != provenance.configuration_hash(record["parameters"]):
-        changes.append("the record itself (its parameters)")
+    if record.get("content_hash") != content_hash(record):
+        changes.append("the record itself")
     return changes
 
 

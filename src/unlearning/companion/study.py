@@ -39,6 +39,9 @@ class Study:
         seeds = self.configuration.get("seeds")
         if not seeds or len(set(seeds)) != len(seeds):
             checks.fail("configuration", "a list 'seeds', each seed once", repr(seeds))
+        # The code as it is now, when it is imported, and not as it is when the work is done.
+        self.started_with = sources.everything()
+        self.notebook, self.commit = records.notebook_hash(chapter), provenance.commit()
         self.runs: list[dict[str, Any]] = []
         self.used: dict[str, str] = {}
         self.rows: Rows = []
@@ -71,7 +74,7 @@ class Study:
                 chapter=self.chapter,
                 parameters=self.configuration,
                 runs=self.runs,
-                used=self.used | sources.used(),
+                used=self.used | self._sources_in_use(),
                 values=self.rows,
                 findings=findings,
                 effects=effects,
@@ -84,9 +87,9 @@ class Study:
             "seed": seed,
             "part": measure.__name__,
             "seconds": round(time.perf_counter() - started, 1),
-            "commit": provenance.commit(),
+            "commit": self.commit,
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "sources": sources.used(),
+            "sources": self._sources_in_use(),
             "rows": rows,
         }
         if self.record:
@@ -108,8 +111,21 @@ class Study:
     def _circumstances(self) -> dict[str, Any]:
         """What must be as it was for a kept seed to count."""
         where = provenance.environment()
-        kept = {key: where[key] for key in ("python", "versions", "threads", "gpu")}
-        return {"circumstances": kept, "notebook": records.notebook_hash(self.chapter)}
+        kept = {key: where[key] for key in ("python", "versions", "instructions", "threads", "gpu")}
+        return {"circumstances": kept, "notebook": self.notebook}
+
+    def _sources_in_use(self) -> dict[str, str]:
+        """The files that took part, refused if they have changed since this study began."""
+        used = sources.used()
+        now = used | {"the notebook": records.notebook_hash(self.chapter)}
+        before = self.started_with | {"the notebook": self.notebook}
+        changed = [name for name, digest in now.items() if before.get(name) != digest]
+        if changed and self.record:
+            raise RuntimeError(
+                f"changed while the record was being made: {', '.join(changed)}; "
+                "record again (finished seeds whose code has not changed are kept)"
+            )
+        return used
 
     def _path(self, seed: int, part: str) -> Path:
         """The seeds still to come do not belong to the name: more can be added later."""
