@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from unlearning.base import checks
-from unlearning.problem import own_data
 from unlearning.problem.samples import Data, Samples
 
 TEST_SHARE = 0.2  # of the sets that come without a test set
@@ -58,6 +57,8 @@ def load(
     """
     seed = checks.integer("seed", seed, least=0)
     if str(name).endswith(".npz"):
+        from unlearning.problem import own_data  # so that no other run depends on it
+
         own, own_test = own_data.read(Path(name))
         held_out = None if own_test is None else (own_test.inputs, own_test.labels)
         train, test = _split(((own.inputs, own.labels), held_out), seed, n_train)
