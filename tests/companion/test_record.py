@@ -60,8 +60,11 @@ def test_what_is_saved_comes_back_with_provenance(tmp_path):
         ("sources", {"base/checks.py": "0" * 16}, "base/checks.py"),
         ("notebook", "0" * 16, "the code of 03_affine_recursion"),
         ("chapter", "77_gone", "77_gone is gone"),
-        ("source_hash", "0" * 16, "the record itself (its sources)"),
-        ("configuration_hash", "0" * 16, "the record itself (its parameters)"),
+        ("content_hash", "0" * 16, "the record itself"),
+        ("values", [{"x": 0.0}], "the record itself"),
+        ("findings", [{"mean": 0.0}], "the record itself"),
+        ("effects", [{"mean": 0.0}], "the record itself"),
+        ("commit", "another", "the record itself"),
         ("parameters", {**PARAMETERS, "epochs": 99}, "parameter epochs"),
         ("name", "affine-recursion-other", "the parameter file is gone"),
     ],
@@ -72,6 +75,19 @@ def test_what_has_changed_since_makes_a_record_stale(tmp_path, field, value, rea
     found = record.load(NAME, tmp_path)
     assert reason in found["stale"]
     assert "STALE" in record.describe(found)
+
+
+def test_every_parameter_of_the_notebook_belongs_to_a_record(tmp_path):
+    with pytest.raises(ValueError, match="parameters: expected those of the notebook, .*'epochs'"):
+        record.save(
+            NAME,
+            chapter="03",
+            parameters={k: v for k, v in PARAMETERS.items() if k != "epochs"},
+            runs=RUNS,
+            used={},
+            values=[],
+            folder=tmp_path,
+        )
 
 
 def test_each_row_stands_on_a_line_of_its_own(tmp_path):

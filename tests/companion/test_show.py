@@ -44,7 +44,7 @@ def found():
 def test_findings_of_a_page_use_no_word_of_a_verdict(found):
     kinds, _ = show.findings([found])._repr_mimebundle_()
     assert "as released" in kinds["text/html"]
-    assert "undecided here" in kinds["text/html"]
+    assert "as released): holds here" in kinds["text/html"]
     assert not [state for state in verdicts.STATES if state in kinds["text/html"]]
 
 

@@ -28,6 +28,11 @@ class Measure:
         yield {"seed": seed, "x": seed / 3}
 
 
+@pytest.fixture(autouse=True)
+def with_a_notebook_of_these_parameters(monkeypatch):
+    monkeypatch.setattr(records, "_check_configuration", lambda parameters, chapter: None)
+
+
 def run(measure, record="a-record", **changes):
     study = studies.Study("03", CONFIGURATION | changes, record)
     return study, study.each_seed(measure)
@@ -68,7 +73,13 @@ def test_more_seeds_can_be_added_later():
         lambda patch: patch.setattr(
             studies.provenance,
             "environment",
-            lambda: {"python": "3", "versions": {"torch": "0"}, "threads": 1, "gpu": None},
+            lambda: {
+                "python": "3",
+                "versions": {"torch": "0"},
+                "instructions": "",
+                "threads": 1,
+                "gpu": None,
+            },
         ),
     ],
     ids=["library", "notebook", "versions"],
@@ -100,6 +111,34 @@ def test_a_record_holds_the_rows_of_all_parts(tmp_path):
     assert record["values"][0]["x"] == 1.0
     assert [run["part"] for run in record["runs"]] == ["measure"] * 3 + ["other"] * 3
     assert "base/checks.py" in record["sources"]
+
+
+class Other(Measure):
+    """Another function to measure with."""
+
+    __name__ = "other"
+
+
+def edit_library(monkeypatch):
+    used = studies.sources.used()
+    monkeypatch.setattr(studies.sources, "used", lambda: used | {"base/checks.py": "0" * 16})
+    return "base/checks.py"
+
+
+def edit_notebook(monkeypatch):
+    monkeypatch.setattr(records, "notebook_hash", lambda chapter: "0" * 16)
+    return "the notebook"
+
+
+@pytest.mark.parametrize("edit", [edit_library, edit_notebook])
+def test_code_that_changes_while_a_record_is_made_is_noticed(monkeypatch, tmp_path, edit):
+    study, _ = run(Measure())
+    changed = edit(monkeypatch)
+    with pytest.raises(RuntimeError, match=f"changed while the record was being made: {changed}"):
+        study.save()
+    with pytest.raises(RuntimeError, match=changed):
+        study.each_seed(Other())
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("seeds", [None, [], [3, 3]])

@@ -1,6 +1,7 @@
-"""Verdicts: from records only, over all published seeds, as the criteria say."""
+"""Verdicts: from records of a protocol only, over all published seeds, as the criteria say."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,10 @@ from unlearning.companion import claims, criteria, verdicts
 
 SEEDS = [42, 930, 124, 114514, 3407, 5, 1]
 DISTANCE, LOSSES = "hfocu-figure-1a-distance", "hfocu-figure-1a-loss-changes"
+PROTOCOL = claims.load().protocols["verification-logistic"]
 NAME = "verification-mnist-logistic"
+CONVENTIONS = ("R1", "R2", "R3")
+INTERVAL = claims.Criterion("x", "a quantity", "p", below=1.0)
 
 
 def over(*values, seeds=SEEDS):
@@ -17,20 +21,21 @@ def over(*values, seeds=SEEDS):
 
 
 def distance(value, convention, **more):
-    return criteria.finding(
-        DISTANCE, "share", over(value, value * 1.01), convention=convention, **more
-    )
+    by_seed = over(value, value * 1.01)
+    return criteria.finding(DISTANCE, "share", by_seed, convention=convention, **more)
 
 
-def kept(*findings, stale=()):
-    return {NAME: {"name": NAME, "findings": list(findings), "stale": list(stale)}}
+def kept(*findings, stale=(), commit="abc", **parameters):
+    about = {"name": NAME, "commit": commit, "stale": list(stale)}
+    about["parameters"] = PROTOCOL.published | parameters
+    return {NAME: about | {"findings": list(findings)}}
 
 
-def state(*findings, claim=DISTANCE):
-    return verdicts.verdict(claim, kept(*findings)).state
+def state(*findings, claim=DISTANCE, **more):
+    return verdicts.verdict(claim, kept(*findings, **more)).state
 
 
-ALL = [distance(0.4, convention) for convention in ("R1", "R2", "R3")]
+ALL = [distance(0.4, convention) for convention in CONVENTIONS]
 
 
 def test_a_finding_says_what_was_measured_and_against_what():
@@ -38,8 +43,9 @@ def test_a_finding_says_what_was_measured_and_against_what():
     assert found["mean"] == pytest.approx(3.1 / 7)  # four times 0.4, three times 0.5
     spread = math.sqrt(((0.4 - 3.1 / 7) ** 2 * 4 + (0.5 - 3.1 / 7) ** 2 * 3) / 6 / 7)
     assert found["high"] - found["mean"] == pytest.approx(2.4469 * spread, rel=1e-4)  # t, 6 df
+    assert (found["least"], found["greatest"]) == (0.4, 0.5)
     assert found["seeds"] == SEEDS
-    assert (found["limit"], found["outcome"]) == ("below 1", "holds")
+    assert (found["limit"], found["outcome"]) == ("below 1 for every seed", "holds")
 
 
 @pytest.mark.parametrize(
@@ -47,18 +53,32 @@ def test_a_finding_says_what_was_measured_and_against_what():
     [((0.9, 0.8), "holds"), ((1.2, 1.1), "fails"), ((0.9, 1.1), "undecided"), ((1, 1), "fails")],
 )
 def test_the_whole_interval_decides(values, outcome):
-    found = criteria.finding(DISTANCE, "share", over(*values), convention="R1")
-    assert found["outcome"] == outcome
+    assert criteria.judge(INTERVAL, criteria.summary(over(*values))) == outcome
 
 
 def test_limits_from_below_are_mirrored():
-    for values, outcome in (
-        ((0.95, 0.97), "holds"),
-        ((0.5, 0.6), "fails"),
-        ((0.8, 1), "undecided"),
-    ):
-        found = criteria.finding(LOSSES, "slope", over(*values), convention="R1")
-        assert (found["limit"], found["outcome"]) == ("above 0.9", outcome)
+    mirrored = replace(INTERVAL, below=None, above=0.9)
+    cases = (((0.95, 0.97), "holds"), ((0.5, 0.6), "fails"), ((0.8, 1), "undecided"))
+    for values, outcome in cases:
+        assert criteria.judge(mirrored, criteria.summary(over(*values))) == outcome
+
+
+def test_where_every_seed_is_asked_for_one_is_enough_against_it():
+    every = replace(INTERVAL, every_seed=True)
+    values = over(0.4) | {42: 1.02}
+    assert criteria.summary(values)["high"] < 1
+    assert criteria.judge(every, criteria.summary(values)) == "fails"
+    assert criteria.judge(every, criteria.summary(over(0.4))) == "holds"
+
+
+def test_the_interval_of_correlations_stays_below_one():
+    values = over(0.98, 0.9999, 0.6)
+    assert criteria.summary(values)["high"] > 1
+    found = criteria.summary(values, correlation=True)
+    z = [math.atanh(value) for value in values.values()]
+    assert found["mean"] == pytest.approx(math.tanh(sum(z) / 7))
+    assert found["low"] < found["mean"] < found["high"] < 1
+    assert criteria.summary(over(1.0), correlation=True)["mean"] == pytest.approx(1)
 
 
 def test_one_seed_decides_nothing():
@@ -84,14 +104,42 @@ def test_a_finding_that_no_criterion_asks_for_is_refused(change, message):
         criteria.finding(**{**good, **change})
 
 
+def test_an_effect_is_paired_by_seed():
+    found = criteria.effect("e", "q", "s", over(1, 2, 4), over(0.5, 1.5, 3.5))
+    assert (found["change"]["least"], found["change"]["greatest"]) == (0.5, 0.5)
+    assert found["change"]["high"] - found["change"]["low"] < 1e-12
+    with pytest.raises(ValueError, match="without_it: expected the seeds of with_it"):
+        criteria.effect("e", "q", "s", {1: 0.0}, {2: 0.0})
+
+
 def test_states():
     assert state(*ALL) == "reproduced"
     assert state() == "not yet examined"
     assert verdicts.verdict(DISTANCE, {}).state == "not yet examined"
-    assert state(*ALL[:2]) == "partly reproduced"  # R3 waits for its run
     assert state(*ALL[:2], distance(1.5, "R3")) == "partly reproduced"
-    assert state(*(distance(1.5, c) for c in ("R1", "R2", "R3"))) == "not reproduced"
-    assert state(distance(1.5, "R1")) == "not yet examined"  # two wait, and none holds
+    assert state(*(distance(1.5, c) for c in CONVENTIONS)) == "not reproduced"
+
+
+def test_before_all_runs_are_in_there_is_no_verdict_but_what_there_is_shows():
+    for first in (0.4, 1.5):
+        found = verdicts.verdict(DISTANCE, kept(distance(first, "R1")))
+        assert found.state == "not yet examined"
+        assert len(found.findings) == len(found.missing) == 1
+
+
+def test_an_undecided_interval_is_neither_confirmed_nor_refuted():
+    wide = [
+        criteria.finding(LOSSES, "correlation", over(0.7, 0.95), convention=c) for c in CONVENTIONS
+    ]
+    assert {f["outcome"] for f in wide} == {"undecided"}
+    assert state(*wide, claim=LOSSES) == "partly reproduced"
+
+
+def test_our_own_addition_is_shown_beside_and_does_not_decide():
+    high = [criteria.finding(LOSSES, "correlation", over(0.95), convention=c) for c in CONVENTIONS]
+    low = [criteria.finding(LOSSES, "slope", over(0.5), convention=c) for c in CONVENTIONS]
+    found = verdicts.verdict(LOSSES, kept(*high, *low))
+    assert (found.state, len(found.beside)) == ("reproduced", 3)
 
 
 def test_released_code_is_shown_beside_and_does_not_decide():
@@ -101,16 +149,35 @@ def test_released_code_is_shown_beside_and_does_not_decide():
     assert state(released) == "not yet examined"
 
 
-def test_a_run_that_leaves_out_a_published_seed_is_an_illustration():
-    few = [
-        criteria.finding(DISTANCE, "share", over(0.4, 0.5, seeds=SEEDS[:3]), convention=c)
-        for c in ("R1", "R2", "R3")
+@pytest.mark.parametrize("seeds", [SEEDS[:3], [*SEEDS, 6]])
+def test_only_the_published_seeds_count_no_fewer_and_no_more(seeds):
+    other = [
+        criteria.finding(DISTANCE, "share", over(0.4, 0.5, seeds=seeds), convention=c)
+        for c in CONVENTIONS
     ]
-    assert state(*few) == "not yet examined"
+    assert state(*other) == "not yet examined"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"commit": "abc+changes"}, "made with uncommitted changes"),
+        ({"n_train": 100}, "has another n_train"),
+        ({"forget_sizes": [10]}, "has another forget_sizes"),
+    ],
+)
+def test_a_run_that_is_not_the_protocols_decides_nothing(more, reason):
+    found = verdicts.verdict(DISTANCE, kept(*ALL, **more))
+    assert found.state == "not yet examined"
+    assert reason in found.missing[0]
+
+
+def test_a_finding_on_another_quantity_does_not_count():
+    assert state(*({**f, "quantity": "something else"} for f in ALL)) == "not yet examined"
 
 
 def test_the_limit_of_today_decides_not_the_one_that_was_written_down():
-    generous = [{**f, "mean": 2, "low": 1.9, "high": 2.1, "outcome": "holds"} for f in ALL]
+    generous = [{**f, "least": 1.9, "greatest": 2.1, "outcome": "holds"} for f in ALL]
     assert state(*generous) == "not reproduced"
 
 
