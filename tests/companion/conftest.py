@@ -28,9 +28,9 @@ anything = None
 ```{code-cell} ipython3
 :tags: [nbval-check-output]
 
-if dataset == "broken":
+if anything == "broken":
     raise RuntimeError("broken on purpose")
-if dataset == "interrupted":
+if anything == "interrupted":
     import os, signal, time
 
     os.kill(os.getppid(), signal.SIGINT)

@@ -73,7 +73,7 @@ def test_existing_output_is_kept_unless_forced(command, tmp_path):
 
 
 def test_failing_cell_shows_its_traceback_and_leaves_no_finished_file(command):
-    code, printed, new = command("run", "07", "-p", "dataset=broken")
+    code, printed, new = command("run", "07", "-p", "anything=broken")
     assert code == 1
     assert "RuntimeError" in printed
     assert "broken on purpose" in printed
@@ -81,7 +81,7 @@ def test_failing_cell_shows_its_traceback_and_leaves_no_finished_file(command):
 
 
 def test_interrupt_leaves_nothing(chapter, tmp_path):
-    words = ["-m", "unlearning.companion.cli", "run", str(chapter), "-p", "dataset=interrupted"]
+    words = ["-m", "unlearning.companion.cli", "run", str(chapter), "-p", "anything=interrupted"]
     done = subprocess.run(
         [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
@@ -111,8 +111,8 @@ def test_list_shows_a_chapters_parameters_with_their_meaning(command):
 
 
 def test_own_data_is_looked_for_in_the_users_folder(command, tmp_path):
-    np.savez(tmp_path / "mine.npz", inputs=np.eye(4), labels=np.arange(4) % 2)
-    code, printed, new = command("run", "07", "-p", "dataset=mine.npz")
+    np.savez(tmp_path / "mine.npz", inputs=np.eye(5), labels=np.arange(5) % 2)
+    code, printed, new = command("run", "07", "-p", "dataset=mine.npz", "-p", "n_train=4")
     assert (code, new) == (0, {"07_small-run.ipynb"}), printed
 
 
@@ -123,6 +123,7 @@ def test_own_data_is_looked_for_in_the_users_folder(command, tmp_path):
         {"inputs": np.eye(4)},
         {"inputs": np.eye(4), "labels": np.arange(3)},
         {"inputs": np.eye(4), "labels": np.arange(4) / 2},
+        {"inputs": np.eye(4)[0], "labels": np.arange(4)},
         {"inputs": np.eye(4), "labels": np.array(["a", "b", "c", "d"])},
         {"inputs": np.full((4, 2), np.inf), "labels": np.arange(4)},
     ],
@@ -133,6 +134,29 @@ def test_malformed_own_data_is_refused_before_anything_runs(command, tmp_path, a
     assert (code, new) == (2, set())
     assert "error: mine.npz: " in printed
     assert "numpy.savez(path, inputs=..., labels=...)" in printed
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0, 0], [1, 2, 1, 2], [0, 1, 7, 0]])
+def test_classes_are_numbered_without_a_gap(command, tmp_path, labels):
+    np.savez(tmp_path / "mine.npz", inputs=np.eye(4), labels=np.array(labels))
+    code, printed, new = command("run", "07", "-p", "dataset=mine.npz", "-p", "n_train=2")
+    assert (code, new) == (2, set())
+    assert "labels: expected at least two classes, numbered 0, 1, 2, ... without a gap" in printed
+
+
+def test_parameters_must_fit_the_size_of_own_data(command, tmp_path):
+    np.savez(tmp_path / "mine.npz", inputs=np.eye(10), labels=np.arange(10) % 2)
+    code, printed, new = command("run", "07", "-p", "dataset=mine.npz")
+    assert (code, new) == (2, set())
+    message = "parameter 'n_train': expected at most 8, the training rows; a fifth of its 10 rows"
+    assert message in printed
+    assert printed.rstrip().endswith("got 300")
+
+
+def test_an_unknown_data_set_is_refused_before_anything_runs(command):
+    code, printed, new = command("run", "07", "-p", "dataset=iris")
+    assert (code, new) == (2, set())
+    assert "parameter 'dataset': expected one of digits, wine" in printed
 
 
 def test_records_are_not_made_by_run(chapter, command):

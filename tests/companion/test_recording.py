@@ -47,6 +47,7 @@ study.save()
 )
 COMMAND = ["-m", "unlearning.companion.cli", "record", "07", "-f"]
 FILE = "notebooks/parameters/paper-small.yml"
+SAYS = "# unlearning record 07 -f ...\n"
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def clone(tmp_path):
     (tmp_path / "_config.yml").touch()
     (tmp_path / "notebooks" / "parameters").mkdir(parents=True)
     (tmp_path / "notebooks" / "07_study.md").write_text(CHAPTER)
-    (tmp_path / FILE).write_text("scale: 2.0\nseeds: [3, 4, 5]\n")
+    (tmp_path / FILE).write_text(f"{SAYS}scale: 2.0\nseeds: [3, 4, 5]\n")
     return tmp_path
 
 
@@ -115,10 +116,11 @@ def test_an_interrupted_recording_keeps_its_seeds_and_goes_on(clone):
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("elsewhere.yml", "scale: 2.0", "-f: expected a file in notebooks/parameters/"),
-        (FILE, "scele: 2.0", "parameter 'scele'"),
-        (FILE, "scale: many", "expected float, got str 'many'"),
-        (FILE, "record: mine", "-f: expected no 'record'"),
+        ("elsewhere.yml", SAYS, "is for chapter 07 (paper-small.yml), got 'elsewhere.yml'"),
+        (FILE, "# unlearning record 08 -f ...", "is for chapter 07 (there is none), got"),
+        (FILE, f"{SAYS}scele: 2.0", "parameter 'scele'"),
+        (FILE, f"{SAYS}scale: many", "expected float, got str 'many'"),
+        (FILE, f"{SAYS}record: mine", "-f: expected no 'record'"),
     ],
 )
 def test_what_cannot_be_repeated_by_others_is_refused(clone, file, text, message):

@@ -50,10 +50,11 @@ def notebooks_folder() -> Path:
 def find_parameter_file(path: Path) -> Path:
     """Returns `path` as seen from here, or else the file of that name beside the notebooks.
 
-    So `-f notebooks/parameters/NAME.yml`, as pages print it, works in any folder.
+    So `-f notebooks/parameters/NAME.yml`, as pages print it, works in any folder, and so does the
+    bare NAME.yml.
     """
-    beside = book_root() / path
-    return beside if not path.is_file() and beside.is_file() else path
+    places = (path, book_root() / path, notebooks_folder() / "parameters" / path)
+    return next((place for place in places if place.is_file()), path)
 
 
 def chapters(folder: Path) -> dict[str, Path]:

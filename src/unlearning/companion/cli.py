@@ -112,10 +112,10 @@ def _checked_parameters(source: Path, options: list[str], file: Path | None) -> 
     values = check_parameters({**from_file, **from_options}, declared)
     if values.get("record"):
         raise ValueError("parameter 'record': records are made by `unlearning record`, not by run")
-    if str(values.get("dataset", "")).endswith(".npz"):
-        from unlearning.problem import own_data  # imports PyTorch: only where it is needed
+    if "dataset" in values:
+        from unlearning.companion.own_file import checked_dataset  # imports PyTorch
 
-        own_data.read(Path(values["dataset"]), classes=True)
+        values["dataset"] = checked_dataset(values, declared)
     return values
 
 
@@ -138,6 +138,7 @@ def _run(source: Path, target: Path, values: dict) -> None:
     except ChapterFailed as error:
         partial = target.with_suffix(".failed.ipynb")
         typer.echo(f"{error}\nerror: a cell failed; the run up to it is in {partial}", err=True)
+        typer.echo(f"  {_last_line(error)}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was written", err=True)
@@ -198,6 +199,10 @@ def _kept(name: str) -> str:
 
     kept = recording.kept_seeds(name)
     return f"{kept} finished seed(s) are kept, and the same command goes on from there"
+
+
+def _last_line(error: Exception) -> str:
+    return next((line for line in reversed(str(error).splitlines()) if line.strip()), "")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unlearning.companion.chapters import chapters, read_chapter
 from unlearning.companion.parameters import declared_parameters, type_name
+from unlearning.companion.recording import parameter_files
 
 WIDTH = 100
 
@@ -34,17 +35,17 @@ def list_all(folder: Path) -> str:
         run = last_run(name, folder)
         when = f"{run['seconds']:.0f} s on {run.get('date', '?')}" if run else "not run here yet"
         lines.append(f"{name[:2]}  {title(path):58}  {when}")
-    files = sorted(path.name for path in (folder / "parameters").glob("*.yml"))
-    if files:
-        lines += ["", "parameter files, for -f notebooks/parameters/NAME:"]
-        lines += [f"  {file}" for file in files]
+        lines += [f"      -f {file.name}" for file in parameter_files(path)]
     lines += ["", "unlearning list 09 shows the parameters of chapter 09."]
+    lines += ["-f FILE runs one at the paper's scale (unlearning run, unlearning record)."]
     return "\n".join(lines)
 
 
 def list_one(path: Path) -> str:
     """One chapter's parameters: default, type and meaning."""
-    declared = declared_parameters(read_chapter(path)).values()
+    declared = declared_parameters(read_chapter(path))
+    declared.pop("record", None)  # it is set by `unlearning record` alone
+    declared = declared.values()
     assignments = [f"{item.name} = {item.default!r}" for item in declared]
     wide = min(max(map(len, assignments)), 40)
     lines = [title(path), ""]

@@ -11,7 +11,7 @@ from typing import Any
 from unlearning.base import checks, provenance
 from unlearning.base.progress import track
 from unlearning.companion import record as records
-from unlearning.companion.chapters import notebooks_folder, read_chapter
+from unlearning.companion.chapters import read_chapter
 from unlearning.companion.execute import execute_chapter
 from unlearning.companion.parameters import (
     check_parameters,
@@ -37,14 +37,23 @@ def plan(source: Path, parameter_file: Path) -> tuple[str, dict[str, Any]]:
     declared = declared_parameters(read_chapter(source))
     if "record" not in declared or "seeds" not in declared:
         checks.fail("notebook", "a chapter with parameters 'record' and 'seeds'", source.stem)
-    home = notebooks_folder() / "parameters"
-    if parameter_file.resolve().parent != home.resolve():
-        checks.fail("-f", "a file in notebooks/parameters/", repr(str(parameter_file)))
+    fitting = parameter_files(source)
+    if parameter_file.resolve() not in [path.resolve() for path in fitting]:
+        names = ", ".join(path.name for path in fitting) or "there is none"
+        wanted = f"a file of notebooks/parameters/ that is for chapter {source.stem[:2]} ({names})"
+        checks.fail("-f", wanted, repr(str(parameter_file)))
     given = parameters_from_file(parameter_file)
     if "record" in given:
         checks.fail("-f", "no 'record' (its name follows from the file)", repr(given["record"]))
     name = records.name_for(source.stem, parameter_file)
     return name, check_parameters({**given, "record": name}, declared)
+
+
+def parameter_files(source: Path) -> list[Path]:
+    """The parameter files that say, in a comment, that they are for this chapter."""
+    files = sorted((source.parent / "parameters").glob("*.yml"))
+    says = f"unlearning record {source.stem[:2]} "
+    return [path for path in files if says in path.read_text(encoding="utf-8")]
 
 
 def make(source: Path, name: str, values: dict[str, Any], *, again: bool = False) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             return dict(stored)
     except AttributeError:
         checks.fail("dataset", "several named arrays (numpy.savez)", "one bare array (numpy.save)")
-    except Exception as error:  # zip, header and pickle errors come in many classes
-        checks.fail("dataset", "a readable .npz file of plain arrays", error)
+    except Exception:  # zip, header and pickle errors come in many classes
+        checks.fail("dataset", "a readable .npz file of plain arrays", "another kind of file")
 
 
 def _samples(arrays: dict[str, np.ndarray], prefix: str, classes: bool) -> Samples | None:
@@ -61,12 +61,21 @@ def _samples(arrays: dict[str, np.ndarray], prefix: str, classes: bool) -> Sampl
         if arrays[name].dtype.kind not in "biuf":
             checks.fail(name, "real numbers", f"an array of type {arrays[name].dtype}")
     inputs, labels = (arrays[name] for name in names)
+    if inputs.ndim not in (2, 4):
+        checks.fail(names[0], "2 or 4 dimensions", f"{inputs.ndim}, of shape {list(inputs.shape)}")
     if classes and labels.dtype.kind == "f":
-        checks.fail(names[1], "whole numbers (labels.astype(int))", f"type {labels.dtype}")
+        labels = _whole(names[1], labels)
     samples = Samples(torch.from_numpy(inputs.astype(np.float64)), torch.from_numpy(labels))
     if not prefix and len(samples) < 2:
         checks.fail(names[0], "at least 2 rows", len(samples))
     return samples
+
+
+def _whole(name: str, labels: np.ndarray) -> np.ndarray:
+    """Class numbers that were stored as real numbers, such as 0.0, 1.0, 2.0."""
+    if not np.isfinite(labels).all() or (labels != labels.round()).any():
+        checks.fail(name, "whole numbers, one class a number", f"{labels[:3].tolist()} ...")
+    return labels.astype(np.int64)
 
 
 def _check_same_shape(parts: list[Samples | None]) -> None:
