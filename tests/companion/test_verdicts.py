@@ -149,6 +149,14 @@ def test_released_code_is_shown_beside_and_does_not_decide():
     assert state(released) == "not yet examined"
 
 
+def test_a_criterion_may_ask_for_the_released_code():
+    claim = claims.load()[DISTANCE]
+    asked = replace(claim.criteria[0], mode="as_released")
+    released = [distance(1.5, convention, mode="as_released") for convention in CONVENTIONS]
+    found = verdicts._from_records(replace(claim, criteria=(asked,)), kept(*ALL, *released))
+    assert (found.state, len(found.beside)) == ("not reproduced", 3)
+
+
 @pytest.mark.parametrize("seeds", [SEEDS[:3], [*SEEDS, 6]])
 def test_only_the_published_seeds_count_no_fewer_and_no_more(seeds):
     other = [

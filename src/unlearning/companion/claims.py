@@ -61,6 +61,7 @@ class Criterion:
     every_seed: bool = False
     correlation: bool = False
     decides: bool = True
+    mode: str = "as_specified"
 
     @property
     def limit(self) -> str:

@@ -71,7 +71,7 @@ def _from_records(about: claim_list.Claim, kept: Mapping[str, Mapping]) -> Verdi
         record = kept.get(claim_list.record_of(protocol))
         for convention in criterion.conventions:
             mine = _matching(record, about.id, criterion, convention, protocol)
-            decisive = [f for f in mine if f["mode"] == "as_specified" and criterion.decides]
+            decisive = [f for f in mine if f["mode"] == criterion.mode and criterion.decides]
             found += decisive
             beside += [f for f in mine if f not in decisive]
             if decisive:
