@@ -52,16 +52,19 @@ class Errata(Directive):
             if content["codes"][entry["code"]]["role"] == self.arguments[0]
         ]
         groups = [
-            self.group(title, [e for e in entries if e["area"] == area], content["codes"])
-            for area, title in content["areas"].items()
+            self.group(area, [e for e in entries if e["area"] == area], content)
+            for area in content["areas"]
             if any(e["area"] == area for e in entries)
         ]
         return [nodes.paragraph(text=summary(entries)), *groups]
 
-    def group(self, title, entries, codes):
+    def group(self, area, entries, content):
+        title = content["areas"][area]
         name = f"errata-{self.arguments[0]}-{nodes.make_id(title)}"
         section = self.section(name, title)
-        section += [self.entry(entry, codes[entry["code"]]) for entry in entries]
+        if area in content.get("introductions", {}):
+            section += nodes.paragraph(text=content["introductions"][area])
+        section += [self.entry(entry, content["codes"][entry["code"]]) for entry in entries]
         return section
 
     def section(self, name, title):
@@ -79,14 +82,17 @@ class Errata(Directive):
 
 
 def summary(entries):
-    """How many there are of each kind."""
-    counts = Counter(entry["kind"] for entry in entries)
+    """How many there are of each kind; what adds up others is not counted again."""
+    counts = Counter(entry["kind"] for entry in entries if "sum_of" not in entry)
     listed = ", ".join(
         f"{counts[kind]} {kind if counts[kind] == 1 else plural}"
         for kind, plural in PLURALS.items()
         if counts[kind]
     )
-    return f"{len(entries)} entries: {listed}."
+    sums = len(entries) - counts.total()
+    beside = f" Beside them, {sums} that adds up entries listed here." if sums else ""
+    noun = "entry" if counts.total() == 1 else "entries"
+    return f"{counts.total()} {noun}: {listed}.{beside}"
 
 
 def head(entry, code, environment):
@@ -97,7 +103,7 @@ def head(entry, code, environment):
     items = [
         [nodes.inline("", entry["kind"], classes=["erratum-kind"])],
         [link(f"{code['name']} at {code['commit']}", tree)],
-        place(entry["place"]),
+        place(entry["place"], code),
         chapter(entry["chapter"], environment),
         [link("reply", reply)],
     ]
@@ -167,14 +173,25 @@ def interval(side):
     return f"{side['mean']:.3g} [{side['low']:.3g}, {side['high']:.3g}]"
 
 
-def place(text):
-    """File names as code, with commas between."""
+def place(text, code):
+    """Paths as links to the file, with commas between; what is no path stays as it is."""
     found = []
     for name in text.split(", "):
-        is_file = re.fullmatch(r"\S*[./]\S*", name)
         found += [nodes.Text(", ")] * bool(found)
-        found.append(nodes.literal(text=name) if is_file else nodes.Text(name))
+        found += path(name, code) if re.fullmatch(r"\S*[./]\S*", name) else [nodes.Text(name)]
     return found
+
+
+def path(name, code):
+    """A link to a file at the code's commit, or at the one where its path is known, then named."""
+    commit = code["commit"]
+    for other, names in code.get("elsewhere", {}).items():
+        if name in names:
+            commit = other
+    view = "tree" if name.endswith("/") else "blob"
+    address = f"{GITHUB}/{code['repository']}/{view}/{commit}/{name}"
+    named = [nodes.Text(f" at {commit}")] * (commit != code["commit"])
+    return [link("", address, nodes.literal(text=name)), *named]
 
 
 def chapter(number, environment):

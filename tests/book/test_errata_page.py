@@ -75,6 +75,37 @@ EFFECT = errata.Effect(
 )
 
 
+def test_a_sum_is_not_counted_again(extension):
+    entries = [{"kind": "defect"}, {"kind": "defect"}, {"kind": "defect", "sum_of": ["a", "b"]}]
+    text = "2 entries: 2 defects. Beside them, 1 that adds up entries listed here."
+    assert extension.summary(entries) == text
+    assert extension.summary(entries[:1]) == "1 entry: 1 defect."
+
+
+CODE = {"repository": "a/b", "commit": "1111111", "elsewhere": {"2222222": ["x/run.sh"]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "links"),
+    [
+        ("x/run.py, y/", "x/run.py, y/", ["blob/1111111/x/run.py", "tree/1111111/y/"]),
+        ("x/run.sh", "x/run.sh at 2222222", ["blob/2222222/x/run.sh"]),
+        ("its run (path not at hand)", "its run (path not at hand)", []),
+    ],
+)
+def test_a_path_leads_to_the_file_at_the_commit_where_it_is_known(extension, text, said, links):
+    found = extension.nodes.paragraph("", "", *extension.place(text, CODE))
+    assert found.astext() == said
+    addresses = [reference["refuri"] for reference in found.findall(extension.nodes.reference)]
+    assert addresses == [f"https://github.com/a/b/{end}" for end in links]
+
+
+@pytest.mark.browser
+def test_an_introduction_stands_at_the_head_of_its_group(html):
+    for text in errata.load()["introductions"].values():
+        assert text in html
+
+
 def test_a_measured_effect_says_both_values_seeds_record_and_staleness(extension, monkeypatch):
     monkeypatch.setattr(extension.errata, "effects", lambda entry: [EFFECT])
     node, lines = extension.measured({}, Environment("records"))

@@ -45,6 +45,8 @@ def test_the_list_as_it_stands_is_without_faults(tmp_path):
         ("remark", "x", "hfocu-extra-factor: .*'remark' was unexpected"),
         ("id", "hfocu-sample-clip", "hfocu-sample-clip, id: expected once, got 2 times"),
         ("id", "Not An Id", "Not An Id, id: .* does not match"),
+        ("sum_of", ["a", "b"], "hfocu-extra-factor, sum_of: expected ids of entries, got 'a'"),
+        ("sum_of", ["a"], "hfocu-extra-factor, sum_of: .* is too short"),
         ("measured", [{"record": "a"}], "extra-factor, measured, 0: 'subject' is a required"),
         ("reply", {"text": "Yes."}, "hfocu-extra-factor, reply: 'date' is a required property"),
         ("reply", {"text": "Yes.", "date": "May"}, "hfocu-extra-factor, reply, date: 'May' does"),
@@ -72,6 +74,18 @@ def test_what_is_missing_is_named_and_all_faults_are_listed(tmp_path):
 def test_codes_and_areas_without_an_entry_are_faults(tmp_path):
     with pytest.raises(ValueError, match="areas, empty: expected an entry of it, got none"):
         load_changed(tmp_path, lambda content: content["areas"].update(empty="Nothing"))
+
+
+def test_an_introduction_belongs_to_an_area(tmp_path):
+    with pytest.raises(ValueError, match="introductions, nowhere: expected one of recursion, "):
+        load_changed(tmp_path, lambda content: content["introductions"].update(nowhere="Text."))
+
+
+def test_paths_at_another_commit_are_named_in_a_place():
+    for key, code in CONTENT["codes"].items():
+        places = ", ".join(entry["place"] for entry in ENTRIES if entry["code"] == key).split(", ")
+        for names in code.get("elsewhere", {}).values():
+            assert set(names) <= set(places)
 
 
 @pytest.mark.parametrize("text", ["- a\n", "codes: [\n", ""])

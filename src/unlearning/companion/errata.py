@@ -55,7 +55,7 @@ def load(path: Path | None = None) -> dict[str, Any]:
         path: of the file; ``errata.yml`` of the clone by default.
 
     Returns:
-        ``codes``, ``areas`` and ``errata`` as they stand in the file.
+        ``codes``, ``areas``, ``introductions`` and ``errata`` as they stand in the file.
 
     Raises:
         ValueError: if it is not readable, departs from the schema, or refers to something that is
@@ -142,6 +142,10 @@ def _dangling(content: Mapping[str, Any], known: Collection[str]) -> Iterator[st
             given = entry[field]
             if given not in keys:
                 yield f"{entry['id']}, {field}: expected one of {', '.join(keys)}, got {given!r}"
+        for part in set(entry.get("sum_of", [])) - {entry["id"] for entry in entries}:
+            yield f"{entry['id']}, sum_of: expected ids of entries, got {part!r}"
+    for area in set(content.get("introductions", {})) - set(content["areas"]):
+        yield f"introductions, {area}: expected one of {', '.join(content['areas'])}"
     for field in ("code", "area"):
         for key in wanted[field]:
             if key not in {entry[field] for entry in entries}:
