@@ -15,8 +15,9 @@ from edition import repository
 
 FOOT = """
 <aside class="chapter-foot">
-  <p>Computed from <a href="{source_url}"><code>{source}</code></a>{commit},
-  with the parameters shown above. Run it again with your own:</p>
+  <p>The source is <a href="{source_url}"><code>{source}</code></a>{commit}; it ran with the
+  parameters shown above (<a href="../status.html">when and on what</a>). Run it again with your
+  own:</p>
   <pre>unlearning run {number} -p NAME=VALUE</pre>
 </aside>
 """

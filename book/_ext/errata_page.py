@@ -153,12 +153,15 @@ def measured(entry, environment):
 
 def setting(effect):
     both = f"{interval(effect.present)} with it, {interval(effect.absent)} without"
-    return f"{effect.setting}: {both}"
+    return f"{effect.setting}: {both}; difference {interval(effect.change)}"
 
 
 def sentence(effect, environment):
     seeds = effect.present["count"]
-    text = f"{effect.quantity}, mean and 95% interval over {seeds} seeds, from the record "
+    text = (
+        f"{effect.quantity}, mean and 95% interval over {seeds} seeds (differences are paired by "
+        "seed), from the record "
+    )
     name = nodes.literal(text=effect.record)
     if "records" in environment.found_docs:
         name = link("", f"records.html#record-{effect.record}", name)

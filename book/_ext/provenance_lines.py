@@ -15,6 +15,7 @@ import nbformat
 from chapter_pages import is_chapter
 from docutils import nodes
 
+from unlearning.companion import record as records
 from unlearning.companion.show import DATA
 
 FENCE = re.compile(r"^```\{code-cell\}")
@@ -65,6 +66,7 @@ def add_lines(app, doctree):
             taken.add(name)
             write_csv(app, page, name, data["csv"])
             line = provenance(app, page, name, data["record"], where[node["cell_index"]])
+            node.insert(0, nodes.raw("", f'<a id="{name}-cell"></a>', format="html"))
             node.append(nodes.raw("", line, format="html"))
 
 
@@ -77,14 +79,15 @@ def write_csv(app, page, name, text):
 def provenance(app, page, name, record, lines):
     first, last = lines
     source = f"{edition.blob(app, f'{page}.md')}#L{first}-L{last}"
-    parts = [f'<a href="{source}">Cell, lines {first} to {last}</a>']
+    at = f" at commit {html.escape(edition.commit_in_words())}" if edition.commit()[0] else ""
+    lines = f'<a href="{source}">lines {first} to {last}</a>{at}'
+    parts = [f'<a href="#{name}-cell">Cell above</a>, {lines}']
     if record:
         target = f"../records.html#record-{record}"
-        parts.append(f'record <a href="{target}">{html.escape(record)}</a>')
+        made = html.escape(records.load(record)["commit"])
+        parts.append(f'from the record <a href="{target}">{html.escape(record)}</a>, made at {made}')
     else:
         parts.append('run of this page, <a href="#parameters">parameters</a>')
-    if edition.commit()[0]:
-        parts.append(f"commit {html.escape(edition.commit_in_words())}")
     file = f"../data/{Path(page).name}/{name}.csv"
     parts.append(f'<a href="{file}" download>CSV</a>')
     return f'<p class="provenance" id="{name}-source">{" · ".join(parts)}</p>'

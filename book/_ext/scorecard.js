@@ -17,13 +17,32 @@
     }
     const shown = lines.filter((line) => !line.hidden).length;
     box.querySelector(".count").textContent = `${shown} of ${lines.length} claims`;
+    recount();
+    remember();
+  }
+
+  // A button says how many lines it would show, with the other filter as it is.
+  function recount() {
+    for (const button of box.querySelectorAll("button")) {
+      const wanted = { ...chosen, ...button.dataset };
+      const fits = (line) => Object.entries(wanted).every(([k, v]) => !v || line.dataset[k] === v);
+      button.querySelector("small").textContent = lines.filter(fits).length;
+    }
+  }
+
+  // The address keeps the filter, so that going back finds it again.
+  function remember() {
+    const words = new URLSearchParams(Object.entries(chosen).filter(([, v]) => v)).toString();
+    history.replaceState(null, "", `${words ? `?${words}` : location.pathname}${location.hash}`);
   }
 
   function openNamedLine() {
     const line = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (line && line.matches(".claim-line")) {
-      choose("paper", "");
-      choose("state", "");
+      if (line.hidden) {
+        choose("paper", "");
+        choose("state", "");
+      }
       line.open = true;
       line.scrollIntoView({ block: "center" });
     }
@@ -34,7 +53,17 @@
     const kind = "paper" in button.dataset ? "paper" : "state";
     button.addEventListener("click", () => choose(kind, button.dataset[kind]));
   }
-  choose("state", "");
+  for (const line of lines) {
+    line.addEventListener("toggle", () => {
+      if (line.open) history.replaceState(null, "", `${location.search || location.pathname}#${line.id}`);
+    });
+  }
+  const asked = new URLSearchParams(location.search);
+  for (const kind of Object.keys(chosen)) {
+    const value = asked.get(kind) ?? "";
+    const known = [...box.querySelectorAll(`[data-${kind}]`)].some((b) => b.dataset[kind] === value);
+    choose(kind, known ? value : "");
+  }
   openNamedLine();
   addEventListener("hashchange", openNamedLine);
 })();

@@ -48,7 +48,7 @@ def filters(found, known):
     states = Counter(v.state for v in found)
     rows = [
         ("paper", [(name, known.papers[name]["short"], papers[name]) for name in known.papers]),
-        ("state", [(s, s, states[s]) for s in verdicts.STATES if states[s]]),
+        ("state", [(s, s, states[s]) for s in verdicts.STATES]),
     ]
     text = "".join(filter_row(kind, choices, len(found)) for kind, choices in rows)
     count = '<p class="count" role="status"></p>'

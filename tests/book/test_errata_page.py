@@ -72,6 +72,7 @@ EFFECT = errata.Effect(
     setting="m = 50",
     present={"mean": 0.06391, "low": 0.0512, "high": 0.07, "count": 7},
     absent={"mean": 0.0195, "low": 0.01, "high": 0.03, "count": 7},
+    change={"mean": 0.0444, "low": 0.04, "high": 0.05, "count": 7},
 )
 
 
@@ -110,10 +111,14 @@ def test_a_measured_effect_says_both_values_seeds_record_and_staleness(extension
     monkeypatch.setattr(extension.errata, "effects", lambda entry: [EFFECT])
     node, lines = extension.measured({}, Environment("records"))
     assert node.astext().startswith(
-        "distance to retrained, mean and 95% interval over 7 seeds, from the record a-record:"
+        "distance to retrained, mean and 95% interval over 7 seeds (differences are paired by "
+        "seed), from the record a-record:"
     )
     assert 'class="stale" data-record="a-record">STALE' in node.astext()
-    assert lines.astext() == "m = 50: 0.0639 [0.0512, 0.07] with it, 0.0195 [0.01, 0.03] without"
+    assert lines.astext() == (
+        "m = 50: 0.0639 [0.0512, 0.07] with it, 0.0195 [0.01, 0.03] without; difference "
+        "0.0444 [0.04, 0.05]"
+    )
     (reference,) = node.findall(extension.nodes.reference)
     assert reference["refuri"] == "records.html#record-a-record"
 

@@ -63,9 +63,10 @@ def test_bad_input_exits_2_and_writes_nothing(command, words, message):
 
 def test_existing_output_is_kept_unless_forced(command, tmp_path):
     (tmp_path / "07_small-run.ipynb").write_text("mine")
-    code, printed, _ = command("run", "07")
+    code, printed, _ = command("run", "07", "-o", "07_small-run.ipynb")
     assert code == 2
     assert "exists" in printed
+    assert command("run", "07")[2] == {"07_small-run-2.ipynb"}
     assert (tmp_path / "07_small-run.ipynb").read_text() == "mine"
     code, printed, _ = command("run", "07", "--force")
     assert code == 0, printed

@@ -122,7 +122,7 @@ def test_the_page_too_is_sober():
 def record(**changes):
     side = {"mean": 0.2, "low": 0.1, "high": 0.3, "count": 7}
     effect = {"subject": "it", "quantity": "distance", "setting": "m = 50"}
-    effect |= {"with": side, "without": {**side, "mean": 0.1}} | changes
+    effect |= {"with": side, "without": {**side, "mean": 0.1}, "change": side} | changes
     return {"stale": True, "effects": [effect, {"subject": "another"}]}
 
 

@@ -3,6 +3,7 @@
 It starts fast: PyTorch is imported by the chapter's own kernel only.
 """
 
+import itertools
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -99,7 +100,7 @@ def run(
     try:
         source = find_chapter(notebook, notebooks_folder())
         values = _checked_parameters(source, parameter or [], parameter_file)
-        target = _checked_output(output or Path(f"{source.stem}-run.ipynb"), force)
+        target = _checked_output(output or _free_name(source.stem, force), force)
     except ValueError as error:
         _refuse(error)
     _run(source, target, values)
@@ -117,6 +118,12 @@ def _checked_parameters(source: Path, options: list[str], file: Path | None) -> 
 
         values["dataset"] = checked_dataset(values, declared)
     return values
+
+
+def _free_name(stem: str, force: bool) -> Path:
+    """NAME-run.ipynb, or NAME-run-2.ipynb and so on where that exists."""
+    names = (Path(f"{stem}-run{f'-{i}' if i > 1 else ''}.ipynb") for i in itertools.count(1))
+    return next(name for name in names if force or not name.exists())
 
 
 def _checked_output(target: Path, force: bool) -> Path:

@@ -33,6 +33,7 @@ class Effect:
         setting: under which setting.
         present: with what the entry describes: ``mean``, ``low``, ``high``, ``count``.
         absent: the same without it.
+        change: the difference of the two, paired by seed.
     """
 
     record: str
@@ -41,6 +42,7 @@ class Effect:
     setting: str
     present: Mapping[str, float]
     absent: Mapping[str, float]
+    change: Mapping[str, float]
 
 
 def errata_file() -> Path:
@@ -104,13 +106,13 @@ def _effect(effect: Mapping[str, Any], name: str, stale: bool) -> Effect:
     try:
         sides = [
             {key: effect[side][key] for key in ("mean", "low", "high", "count")}
-            for side in ("with", "without")
+            for side in ("with", "without", "change")
         ]
         return Effect(name, stale, effect["quantity"], effect["setting"], *sides)
     except KeyError as error:
         raise ValueError(
             f"record {name}, effect {effect.get('subject')}: expected quantity, setting, and mean, "
-            f"low, high, count with and without, got none for {error}"
+            f"low, high, count with, without and of the change, got none for {error}"
         ) from None
 
 

@@ -123,9 +123,12 @@ def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict
 
 
 def measured(found: Mapping[str, Any], digits: int = 3) -> str:
-    """A finding's value in words: convention, mean, 95% interval, number of seeds."""
+    """A finding's value in words: convention, mean, 95% interval, and the seeds' extremes."""
     value = f"{found['mean']:.{digits}g}"
     if "low" in found:
         value += f" [{found['low']:.{digits}g}, {found['high']:.{digits}g}]"
     convention = f"{found['convention']}: " if found["convention"] else ""
-    return f"{convention}{value}, {found['count']} seed" + ("s" if found["count"] > 1 else "")
+    if found["count"] == 1:
+        return f"{convention}{value}, 1 seed"
+    ends = f"from {found['least']:.{digits}g} to {found['greatest']:.{digits}g}"
+    return f"{convention}{value}, {found['count']} seeds {ends}"
