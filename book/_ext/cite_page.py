@@ -7,7 +7,6 @@ entries together are written to cite.bib beside the page.
 """
 
 import html
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from docutils.parsers.rst import directives
 from edition import ROOT, citation, repository
 from pybtex.database import parse_file
 from sphinx.util.docutils import SphinxDirective
+
+from unlearning.companion import record as records
 
 KEY = "unlearning-companion"
 PAPERS = ("Qiao2025", "Malekmohammadi2025")
@@ -38,10 +39,11 @@ SPECIAL = str.maketrans(
 
 
 class Entry(NamedTuple):
-    """One BibTeX entry and the line that it is folded under (empty: not folded)."""
+    """One BibTeX entry, the line that it is folded under (empty: not folded), and its anchor."""
 
     summary: str
     bibtex: str
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def chapter_entry(edition: Edition, name: str, title: str) -> Entry:
         note=edition.note,
         url=edition.link(f"notebooks/{name}.md"),
     )
-    return Entry(f"{number} · {title}", entry)
+    return Entry(f"{number} · {title}", entry, f"cite-{name}")
 
 
 def record_entry(edition: Edition, name: str, record: dict) -> Entry:
@@ -156,7 +158,8 @@ def record_entry(edition: Edition, name: str, record: dict) -> Entry:
         note=escape(f"{made}, source hash {record['source_hash']}"),
         url=edition.link(f"results/{name}.json"),
     )
-    return Entry(f"{name}, recorded {record['date']}", entry)
+    stale = ", STALE: changed since" if record.get("stale") else ""
+    return Entry(f"{name}, recorded {record['date']}{stale}", entry, f"cite-{name}")
 
 
 def paper_entry(bibliography, key: str) -> Entry:
@@ -185,8 +188,8 @@ def chapter_entries(app) -> Iterator[Entry]:
 
 def record_entries(app) -> Iterator[Entry]:
     edition = read_edition(app)
-    for path in sorted((ROOT / "results").glob("*.json")):
-        yield record_entry(edition, path.stem, json.loads(path.read_text(encoding="utf-8")))
+    for name, record in records.load_all().items():
+        yield record_entry(edition, name, record)
 
 
 def paper_entries(app) -> Iterator[Entry]:
@@ -220,7 +223,8 @@ def shown(entry: Entry) -> list[nodes.Node]:
     block = nodes.literal_block(entry.bibtex, entry.bibtex, language="bibtex")
     if not entry.summary:
         return [block]
-    fold = f'<details class="cite-entry"><summary>{html.escape(entry.summary)}</summary>'
+    summary = html.escape(entry.summary)
+    fold = f'<details class="cite-entry" id="{entry.anchor}"><summary>{summary}</summary>'
     return [nodes.raw("", fold, format="html"), block, nodes.raw("", "</details>", format="html")]
 
 

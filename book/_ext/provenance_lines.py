@@ -85,7 +85,9 @@ def provenance(app, page, name, record, lines):
     if record:
         target = f"../records.html#record-{record}"
         made = html.escape(records.load(record)["commit"])
-        parts.append(f'from the record <a href="{target}">{html.escape(record)}</a>, made at {made}')
+        parts.append(
+            f'from the record <a href="{target}">{html.escape(record)}</a>, made at {made}'
+        )
     else:
         parts.append('run of this page, <a href="#parameters">parameters</a>')
     file = f"../data/{Path(page).name}/{name}.csv"

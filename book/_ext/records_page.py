@@ -47,12 +47,14 @@ def details(record):
     yield "Made", made(record)
     yield "Seeds", html.escape(", ".join(str(seed) for seed in record["parameters"]["seeds"]))
     yield "Took", f"{record['seconds']:.0f} s, {where['threads']} thread(s)"
-    yield "Hardware", html.escape(f"{where['gpu'] or where['processor']}, {where['machine']}")
+    hardware = (where["gpu"] or where["processor"], where["machine"], where["instructions"])
+    yield "Hardware", html.escape(", ".join(hardware))
     yield "Versions", html.escape(f"Python {where['python']}, {versions}")
     yield "Hashes", hashes(record)
     yield "Parameters", parameters(record)
     yield "Decides", decided(record) or "no claim"
     yield "Files", files(record)
+    yield "Cite", f'<a href="cite.html#cite-{record["name"]}">BibTeX</a>'
 
 
 def state(record):
