@@ -77,6 +77,16 @@ def test_what_has_changed_since_makes_a_record_stale(tmp_path, field, value, rea
     assert "STALE" in record.describe(found)
 
 
+def test_a_record_of_an_older_form_is_stale_and_decides_nothing(tmp_path):
+    path = save(tmp_path)
+    old = json.loads(path.read_text()) | {"findings": [{"claim": "x"}]}
+    del old["content_hash"]
+    path.write_text(json.dumps(old))
+    found = record.load(NAME, tmp_path)
+    assert found["stale"] == ["the form of records"]
+    assert found["findings"] == []
+
+
 def test_every_parameter_of_the_notebook_belongs_to_a_record(tmp_path):
     with pytest.raises(ValueError, match="parameters: expected those of the notebook, .*'epochs'"):
         record.save(

@@ -175,6 +175,8 @@ def load(name: str, folder: Path | None = None) -> dict[str, Any] | None:
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
     record["stale"] = _changes_since(record)
+    if "content_hash" not in record:  # of an older form, which no verdict can be read off
+        record["findings"] = record["effects"] = []
     return record
 
 
@@ -185,12 +187,14 @@ def load_all(folder: Path | None = None) -> dict[str, dict[str, Any]]:
 
 
 def _changes_since(record: Mapping[str, Any]) -> list[str]:
+    if "content_hash" not in record:
+        return ["the form of records"]
     if record["chapter"] not in chapters(notebooks_folder()):
         return [f"{record['chapter']} is gone"]
     changes = sources.changed(record["sources"]) + _changed_parameters(record)
     if record["notebook"] != notebook_hash(record["chapter"]):
         changes.append(f"the code of {record['chapter']}")
-    if record.get("content_hash") != content_hash(record):
+    if record["content_hash"] != content_hash(record):
         changes.append("the record itself")
     return changes
 
