@@ -122,7 +122,10 @@ def test_records_are_read_from_the_package_and_written_to_the_users_folder(insta
         f"assert record.load({known!r})['values']\n"
         "run = {'seed': 1, 'commit': '', 'date': '', 'seconds': 0}\n"
         "made = {'runs': [run], 'used': {}, 'values': []}\n"
-        "record.save('mine', chapter='01', parameters={}, **made)\n"
+        "from unlearning.companion.parameters import declared_parameters\n"
+        "asked = declared_parameters(record._notebook('01'))\n"
+        "asked = {name: item.default for name, item in asked.items()}\n"
+        "record.save('mine', chapter='01', parameters=asked, **made)\n"
     )
     done = run_installed(installed, tmp_path, "-c", program)
     assert done.returncode == 0, done.stderr

@@ -63,7 +63,7 @@ def test_outputs_that_differ_from_run_to_run_are_settled():
 def test_failure_shows_the_traceback_and_removes_the_finished_target(chapter, tmp_path):
     target = tmp_path / "out.ipynb"
     target.write_text("finished earlier")
-    chapter.write_text(chapter.read_text().replace('dataset = "digits"', 'dataset = "broken"'))
+    chapter.write_text(chapter.read_text().replace("anything = None", 'anything = "broken"'))
     done = execute(chapter, target)
     assert done.returncode == 1
     assert "broken on purpose" in done.stderr
