@@ -55,6 +55,14 @@ def test_a_verdict_says_which_claim_it_is_about():
     assert kinds["text/plain"] == "Lemma 3: statement not at hand"
 
 
+def test_what_does_not_decide_is_called_so():
+    claim = "hfocu-figure-1a-loss-changes"
+    text = show.measurements(verdicts.verdict(claim))
+    before, _, after = text.partition("beside it, our addition that does not decide: slope")
+    assert "Pearson" in before
+    assert "Pearson" not in after
+
+
 def test_a_stale_record_shows():
     from dataclasses import replace
 

@@ -80,6 +80,11 @@ def findings(found: Iterable[Mapping[str, Any]]) -> Shown:
     return Shown(text, "text/html", f'<div class="findings-box">{_lists(quantities)}</div>')
 
 
+def _ours(v: verdicts.Verdict, f: Mapping[str, Any]) -> str:
+    decides = v.claim.criterion(f["criterion"]).decides
+    return "" if decides else "beside it, our addition that does not decide: "
+
+
 def _by_quantity(found: Iterable[Mapping[str, Any]], where: str = "") -> dict[str, list[str]]:
     """Each quantity with its limit, and a line for each convention and mode."""
     quantities: dict[str, list[str]] = {}
@@ -137,6 +142,7 @@ def badge(v: verdicts.Verdict) -> str:
 
 def measurements(v: verdicts.Verdict) -> str:
     """What stands behind a verdict, as HTML: each quantity with its limit and what was found."""
-    text = _lists(_by_quantity([*v.findings, *v.beside]))
+    beside = [f | {"quantity": _ours(v, f) + f["quantity"]} for f in v.beside]
+    text = _lists(_by_quantity([*v.findings, *beside]))
     text += "".join(f"not measured yet: {html.escape(what)}<br>" for what in v.missing)
     return text + html.escape(v.claim.not_testable or "")
