@@ -80,8 +80,8 @@ def save(
         runs: one entry a seed: ``seed``, ``seconds``, ``commit``, ``date``.
         used: the library's files that took part (``sources.used()``).
         values: the results, one flat dictionary a row; nothing in them may be NaN or infinite.
-        findings: what claims are judged by (``verdicts.finding``).
-        effects: what a named departure changes (``verdicts.effect``).
+        findings: what claims are judged by (``criteria.finding``).
+        effects: what a named departure changes (``criteria.effect``).
         folder: where to; ``results/`` of the clone by default.
 
     Returns:
