@@ -18,7 +18,7 @@ STATES = {
     REPRODUCED: "every criterion held in the paper's setting, over all published seeds",
     PARTLY: "some criteria held and others did not, or an interval leaves the matter undecided",
     NOT_REPRODUCED: "every criterion failed",
-    NOT_TESTABLE: "data, scale or a detail of the protocol is missing, or it is a definition",
+    NOT_TESTABLE: "data, scale or a detail of the protocol is missing, or no run can decide it",
     claim_list.NOT_AT_HAND: "its wording is not at hand; our own proposition stands in its place",
     NOT_EXAMINED: "not all of its runs have been recorded yet",
 }
