@@ -1,18 +1,16 @@
 """The claims of the two papers, as listed in ``claims.yml``, and what would decide each of them."""
 
 import functools
-import json
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from unlearning.base import checks
 from unlearning.companion import record as records
 from unlearning.companion.chapters import book_root, chapters, notebooks_folder
+from unlearning.companion.schema import schema_faults
 
 NOT_AT_HAND = "statement not at hand"
 
@@ -124,7 +122,7 @@ def load(path: Path | None = None) -> Claims:
     """
     path = path or book_root() / "claims.yml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    faults = _schema_faults(content) or _sense_faults(content)
+    faults = list(schema_faults(content, "claims")) or _sense_faults(content)
     if faults:
         raise ValueError(f"{path.name}:\n  " + "\n  ".join(faults))
     return Claims(
@@ -142,21 +140,6 @@ def _claim(entry: dict[str, Any]) -> Claim:
 
 def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-
-
-def _schema_faults(content: Any) -> list[str]:
-    text = resources.files("unlearning.companion").joinpath("claims.schema.json").read_text()
-    found = jsonschema.Draft202012Validator(json.loads(text)).iter_errors(content)
-    return [f"{_entry(content, list(e.absolute_path))}: {e.message}" for e in found]
-
-
-def _entry(content: Any, path: list) -> str:
-    """Names the place of a fault by the entry's id, where it has one."""
-    if len(path) > 1 and path[0] == "claims":
-        name = content["claims"][path[1]]
-        name = name.get("id", f"entry {path[1]}") if isinstance(name, dict) else path[1]
-        path = [name, *path[2:]]
-    return ".".join(str(part) for part in path) or "top level"
 
 
 def _sense_faults(content: dict[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ What an entry changes is measured by recorded runs: a record may have a list ``e
 entry refers to it by the record's name and a subject.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 
 from unlearning.companion import claims
 from unlearning.companion import record as records
 from unlearning.companion.chapters import book_root, chapters, notebooks_folder
-
-SCHEMA = Path(__file__).with_name("errata.schema.json")
+from unlearning.companion.schema import schema_faults
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def load(path: Path | None = None) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{path.name}: expected a readable YAML file, got {error}") from None
-    faults = list(_departures_from_schema(content)) or list(_dangling(content, known_chapters()))
+    faults = list(schema_faults(content, "errata")) or list(_dangling(content, known_chapters()))
     if faults:
         listing = "\n  ".join(faults)
         raise ValueError(f"{path.name}: expected entries without faults, got\n  {listing}")
@@ -114,22 +111,6 @@ def _effect(effect: Mapping[str, Any], name: str, stale: bool) -> Effect:
             f"record {name}, effect {effect.get('subject')}: expected quantity, setting, and mean, "
             f"low, high, count with, without and of the change, got none for {error}"
         ) from None
-
-
-def _departures_from_schema(content: Any) -> Iterator[str]:
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    faults = Draft202012Validator(schema).iter_errors(content)
-    for fault in sorted(faults, key=lambda fault: list(map(str, fault.absolute_path))):
-        yield f"{_where(content, list(fault.absolute_path))}: {fault.message}"
-
-
-def _where(content: Any, path: list[str | int]) -> str:
-    """Say an entry's id in place of its position."""
-    if len(path) < 2 or path[0] != "errata":
-        return ", ".join(map(str, path)) or "the file"
-    entry = content["errata"][path[1]]
-    name = entry.get("id") if isinstance(entry, dict) else None
-    return ", ".join([str(name or f"entry {path[1] + 1}"), *map(str, path[2:])])
 
 
 def _dangling(content: Mapping[str, Any], known: Collection[str]) -> Iterator[str]:
