@@ -204,8 +204,8 @@ def _record(source: Path, name: str, values: dict, again: bool) -> None:
 def _kept(name: str) -> str:
     from unlearning.companion import recording
 
-    kept = recording.kept_seeds(name)
-    return f"{kept} finished seed(s) are kept, and the same command goes on from there"
+    kept = recording.kept_parts(name)
+    return f"finished parts that are kept: {kept}; the same command goes on from there"
 
 
 def _last_line(error: Exception) -> str:

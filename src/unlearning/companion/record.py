@@ -8,7 +8,6 @@ verdicts are read off it.
 
 import json
 import os
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -233,13 +232,6 @@ def _notebook(chapter: str):
 def _is_plot_or_parameters(cell) -> bool:
     """Plots draw what was computed, and parameters have a hash of their own."""
     return bool({"hide-input", "parameters"} & set(cell.metadata.get("tags", [])))
-
-
-def age_in_days(record: Mapping[str, Any]) -> int:
-    """Days since the record was made."""
-    made = time.mktime(time.strptime(record["date"], "%Y-%m-%d"))
-    today = time.mktime(time.strptime(time.strftime("%Y-%m-%d", time.gmtime()), "%Y-%m-%d"))
-    return round((today - made) / 86400)
 
 
 def describe(record: Mapping[str, Any]) -> str:

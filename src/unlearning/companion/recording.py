@@ -76,8 +76,8 @@ def make(source: Path, name: str, values: dict[str, Any], *, again: bool = False
         return execute_chapter(source, parts.with_suffix(".ipynb"), values, cwd=Path.cwd())
 
 
-def kept_seeds(name: str) -> int:
-    """How many finished seeds of a recording are there to go on from."""
+def kept_parts(name: str) -> int:
+    """How many finished parts, one for each seed and measurement, there are to go on from."""
     return len(list(parts_folder(name).rglob("seed-*.json")))
 
 
@@ -87,7 +87,7 @@ def seed_progress(folder: Path) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        shown, bar = 0, track(itertools.repeat(None), "seeds finished")
+        shown, bar = 0, track(itertools.repeat(None), "finished parts")
         while not ended.wait(0.5):
             done = len(list(folder.rglob("seed-*.json")))
             for _ in range(done - shown):
