@@ -6,7 +6,8 @@ import warnings
 import torch
 
 from unlearning.base import checks
-from unlearning.training.trajectory import Run, descend
+from unlearning.training.descent import Position, descend, on_device
+from unlearning.training.trajectory import Run
 
 CONVENTIONS = ("R1", "R2", "R3")
 
@@ -51,18 +52,24 @@ def retrain(
     if batch_seed is not None:
         schedule = dataclasses.replace(schedule, seed=batch_seed)
         batches = schedule.batches(n)
-    keeps = torch.ones(n, dtype=torch.bool, device=run.samples.inputs.device)
+    keeps = torch.ones(n, dtype=torch.bool)
     keeps[forget] = False
+    kept = on_device([batch[keeps[batch]] for batch in batches], run.samples.inputs.device)
 
-    def batch_gradient(w, batch):
-        return kept_gradient(run, w, batch, batch[keeps[batch]], convention)
+    def gradient(w, t):
+        return kept_gradient(run, w, kept[t], len(batches[t]), convention)
 
-    path, _ = descend(run.initial_weights, batches, schedule, batch_gradient, "retrain", keep=False)
-    return path[-1]
+    start = Position(run.initial_weights)
+    for _, end in descend(start, len(batches), schedule, gradient, "retrain"):
+        pass
+    return end.weights
 
 
-def kept_gradient(run: Run, w: torch.Tensor, batch: torch.Tensor, kept: torch.Tensor, convention):
-    """Gradient with penalty, and loss, of the ``kept`` part of a batch; None for no step."""
+def kept_gradient(run: Run, w: torch.Tensor, kept: torch.Tensor, size: int, convention: str):
+    """Gradient with penalty, and loss, of the ``kept`` part of a batch of ``size`` samples.
+
+    None for no step.
+    """
     if len(kept) == 0:
         if convention == "R3":
             return run.objective.l2 * w, w.new_zeros(())
@@ -71,7 +78,7 @@ def kept_gradient(run: Run, w: torch.Tensor, batch: torch.Tensor, kept: torch.Te
         return None
     inputs, labels = run.samples.inputs[kept], run.samples.labels[kept]
     gradient, loss = run.objective.gradient_and_loss(w, inputs, labels)
-    share = len(kept) / len(batch)
+    share = len(kept) / size
     loss_share = 1.0 if convention == "R1" else share
     penalty_share = share if convention == "R2" else 1.0
     return loss_share * gradient + penalty_share * run.objective.l2 * w, loss

@@ -1,22 +1,20 @@
 """Stochastic gradient descent that remembers its path."""
 
-import math
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 
 from unlearning.base import checks
-from unlearning.base.progress import track
 from unlearning.base.provenance import digest
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
+from unlearning.training import path as paths
+from unlearning.training.descent import Position, Stretch, descend, on_device, stretches
 from unlearning.training.schedule import Schedule
-
-# (weights [d], sample numbers of the batch) -> (gradient [d] with penalty, mean loss), or None
-# where the step is left out
-BatchGradient = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor] | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +28,8 @@ class Run:
         batches: sample numbers of each of the T steps.
         step_sizes: eta_t of each step.
         clip_factors: ``min(1, C / |g_t|)`` of each step; 1 where the clip was idle.
-        trajectory: the weights before each step and after the last, shape ``[T + 1, d]``.
+        trajectory: the weights before each step and after the last: a tensor ``[T + 1, d]``, or
+            something that reads such rows from disk, or both ends alone (``train(keep=...)``).
     """
 
     objective: Objective
@@ -39,7 +38,7 @@ class Run:
     batches: list[torch.Tensor]
     step_sizes: list[float]
     clip_factors: list[float]
-    trajectory: torch.Tensor
+    trajectory: torch.Tensor | paths.Spilled | paths.Ends
 
     def __len__(self) -> int:
         """The number of steps, T."""
@@ -48,7 +47,7 @@ class Run:
     @property
     def weights(self) -> torch.Tensor:
         """The learned weights, after the last step: shape ``[d]``."""
-        return self.trajectory[-1].clone()
+        return self.trajectory[len(self)].clone()
 
     @property
     def initial_weights(self) -> torch.Tensor:
@@ -59,16 +58,33 @@ class Run:
         """The weights before step ``t`` (``t = T``: after the last step), shape ``[d]``.
 
         Raises:
-            ValueError: if ``t`` is not in ``0..T``.
+            ValueError: if ``t`` is not in ``0..T``, or the run did not keep its weights.
         """
         return self.trajectory[checks.integer("t", t, least=0, most=len(self))].clone()
+
+    def stretches(self, first: int = 0) -> Iterator[Stretch]:
+        """Walk along the run again, from step ``first``, some steps at a time.
+
+        Raises:
+            ValueError: if the run did not keep its weights.
+        """
+        for steps in stretches(first, len(self)):
+            part = slice(steps.start, steps.stop)
+            weights = self.trajectory[part]
+            yield Stretch(steps.start, weights, self.step_sizes[part], self.clip_factors[part])
 
     @cached_property
     def fingerprint(self) -> str:
         """Identifies the run: approximators carry it, so that they are never used with another."""
-        what = f"{self.schedule} {self.objective.l2} {self.objective.loss_name}"
-        ends = (self.trajectory[0], self.trajectory[-1])
-        return digest(what, *ends, self.samples.inputs, self.samples.labels)
+        start = self.trajectory[0]
+        origin = origin_of(self.objective, self.samples, self.schedule, start)
+        return digest(origin, self.trajectory[len(self)])
+
+
+def origin_of(objective: Objective, samples: Samples, schedule: Schedule, start) -> str:
+    """Identifies what a run begins with: what it minimises, on which samples, how, from where."""
+    what = f"{schedule} {objective.l2} {objective.loss_name}"
+    return digest(what, start, samples.inputs, samples.labels)
 
 
 def train(
@@ -77,6 +93,8 @@ def train(
     schedule: Schedule,
     *,
     initial_weights: torch.Tensor | None = None,
+    keep: bool = True,
+    folder: str | Path | None = None,
 ) -> Run:
     """Minimise the objective by SGD and remember the weights before every step.
 
@@ -88,72 +106,80 @@ def train(
         samples: the training samples.
         schedule: step sizes, batches, clip.
         initial_weights: where to start, shape ``[d]``; the model's own weights by default.
+        keep: whether to keep the weights before every step, or the first and the last only.
+        folder: where to keep them on disk instead of in memory; ``open_run`` reads them again.
 
     Raises:
         ValueError: if objective, samples and schedule do not fit together, or the loss stops being
             finite (the message names the step).
     """
-    objective.check_samples(samples)
-    start = objective.initial_weights if initial_weights is None else initial_weights
-    _check_start(start, objective.initial_weights)
-    batches = schedule.batches(len(samples))
+    start = starting_weights(objective, samples, initial_weights)
+    steps = len(schedule.batches(len(samples)))
+    if folder is not None:
+        origin = origin_of(objective, samples, schedule, start)
+        about = {"schedule": dataclasses.asdict(schedule), "origin": origin}
+        keeper = paths.OnDisk(start, Path(folder), about)
+    else:
+        keeper = paths.InMemory(start, steps) if keep else paths.OnlyEnds(start, steps)
+    for stretch, end in walk(objective, samples, schedule, Position(start)):
+        keeper.add(stretch.weights)
+    return finished(objective, samples, schedule, end.clip_factors, keeper.finish(end))
 
-    def batch_gradient(w, batch):
-        inputs, labels = samples.inputs[batch], samples.labels[batch]
+
+def open_run(folder: str | Path, objective: Objective, samples: Samples) -> Run:
+    """A run whose weights ``train(..., folder=...)`` has kept on disk.
+
+    Args:
+        folder: that was given to ``train``.
+        objective: that was given to ``train``.
+        samples: that were given to ``train``.
+
+    Raises:
+        ValueError: if the folder holds no complete run, or one of another objective or samples.
+    """
+    objective.check_samples(samples)
+    path, about = paths.read_spilled(Path(folder), objective.initial_weights.device)
+    schedule = Schedule(**about["schedule"])
+    if about["origin"] != origin_of(objective, samples, schedule, path[0]):
+        checks.fail("folder", "a run of this objective and these samples", f"another: {folder}")
+    return finished(objective, samples, schedule, about["clip_factors"], path)
+
+
+def walk(
+    objective: Objective, samples: Samples, schedule: Schedule, start: Position
+) -> Iterator[tuple[Stretch, Position]]:
+    """Train from a position on, and tell of each stretch when it has been made."""
+    batches = on_device(schedule.batches(len(samples)), samples.inputs.device)
+
+    def gradient(w, t):
+        inputs, labels = samples.inputs[batches[t]], samples.labels[batches[t]]
         gradient, loss = objective.gradient_and_loss(w, inputs, labels)
         return gradient + objective.l2 * w, loss
 
-    path, factors = descend(start, batches, schedule, batch_gradient, "train")
+    return descend(start, len(batches), schedule, gradient, "train")
+
+
+def finished(objective, samples, schedule, clip_factors, trajectory) -> Run:
+    """The run that has been walked to its end."""
+    batches = schedule.batches(len(samples))
     steps = schedule.step_sizes(len(batches))
-    return Run(objective, samples, schedule, batches, steps, factors, path)
+    return Run(objective, samples, schedule, batches, steps, list(clip_factors), trajectory)
 
 
-def _check_start(start: torch.Tensor, like: torch.Tensor) -> None:
-    wanted = f"a tensor of shape {list(like.shape)}, {like.dtype} on {like.device}"
-    if not isinstance(start, torch.Tensor):
-        checks.fail("initial_weights", wanted, type(start).__name__)
-    if (start.shape, start.dtype, start.device) != (like.shape, like.dtype, like.device):
-        given = f"shape {list(start.shape)}, {start.dtype} on {start.device}"
-        checks.fail("initial_weights", wanted, given)
-
-
-def descend(
-    start: torch.Tensor,
-    batches: list[torch.Tensor],
-    schedule: Schedule,
-    batch_gradient: BatchGradient,
-    description: str,
-    *,
-    keep: bool = True,
-) -> tuple[torch.Tensor, list[float]]:
-    """The loop that training and retraining share.
-
-    Returns:
-        The weights before each step and after the last, ``[T + 1, d]`` (only the last, ``[1, d]``,
-        unless ``keep``), and the clip factor of each step.
+def starting_weights(objective: Objective, samples: Samples, given) -> torch.Tensor:
+    """Where a run begins: ``given``, or else the model's own weights.
 
     Raises:
-        ValueError: if a loss or gradient is not finite; the message names the step.
+        ValueError: if they, or the samples, do not fit the objective.
     """
-    total, factors = len(batches), []
-    path = torch.empty(total + 1 if keep else 1, len(start), dtype=start.dtype, device=start.device)
-    w = start.detach().clone()
-    step_sizes = schedule.step_sizes(total)
-    for t, batch in enumerate(track(batches, description, total)):
-        if keep:
-            path[t] = w
-        found = batch_gradient(w, batch.to(w.device))
-        factors.append(1.0)
-        if found is None:
-            continue
-        gradient, loss = found
-        norm = float(torch.linalg.vector_norm(gradient))
-        if not (math.isfinite(float(loss)) and math.isfinite(norm)):
-            checks.fail("step_size", "steps along which the loss stays finite",
-                        f"loss {float(loss)} and gradient norm {norm} at step {t} of {total} "
-                        f"(eta_0 = {schedule.step_size:g})")  # fmt: skip
-        if schedule.clip is not None and norm > schedule.clip:
-            factors[-1] = schedule.clip / norm
-        w = w - step_sizes[t] * factors[-1] * gradient
-    path[-1] = w
-    return path, factors
+    objective.check_samples(samples)
+    own = objective.initial_weights
+    if given is None:
+        return own
+    wanted = f"a tensor of shape {list(own.shape)}, {own.dtype} on {own.device}"
+    if not isinstance(given, torch.Tensor):
+        checks.fail("initial_weights", wanted, type(given).__name__)
+    if (given.shape, given.dtype, given.device) != (own.shape, own.dtype, own.device):
+        has = f"shape {list(given.shape)}, {given.dtype} on {given.device}"
+        checks.fail("initial_weights", wanted, has)
+    return given

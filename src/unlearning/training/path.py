@@ -1,0 +1,125 @@
+"""What a run keeps of the weights before each step: all in memory, all on disk, or both ends.
+
+Each keeper is given the weights of each stretch as it has been made, and then the end.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unlearning.base import checks, shards
+from unlearning.training.descent import Position
+
+
+class Ends:
+    """The first and the last weights alone: for runs that were recollected along the way.
+
+    Args:
+        first: before the first step, shape ``[d]``.
+        last: after the last step.
+        steps: how many steps lie between, T.
+    """
+
+    def __init__(self, first: torch.Tensor, last: torch.Tensor, steps: int):
+        self._ends = {0: first, steps: last}
+
+    def __getitem__(self, t: int) -> torch.Tensor:
+        """The weights before step ``t``, for t = 0 and t = T only."""
+        if isinstance(t, slice) or t not in self._ends:
+            wanted = "one that kept its weights (train with keep=True, or with a folder)"
+            checks.fail("run", wanted, "one that kept both ends only")
+        return self._ends[t]
+
+
+class Spilled:
+    """Weights on disk, read (and checked) when they are asked for.
+
+    Args:
+        rows: of shape ``[T + 1, d]``.
+        device: where they are wanted.
+    """
+
+    def __init__(self, rows: shards.Rows, device: torch.device):
+        self._rows, self._device = rows, device
+
+    def __getitem__(self, t: int | slice) -> torch.Tensor:
+        """The weights before step ``t``, shape ``[d]``; or of a slice of steps, ``[s, d]``."""
+        numbers = range(self._rows.shape[0])[t]
+        if isinstance(numbers, int):
+            return self._read([numbers])[0]
+        return self._read(list(numbers))
+
+    def _read(self, numbers: list[int]) -> torch.Tensor:
+        return torch.from_numpy(self._rows.read(numbers)).to(self._device)
+
+
+class InMemory:
+    """Collects all weights in one tensor, without a second copy of it."""
+
+    def __init__(self, start: torch.Tensor, steps: int):
+        shape = (steps + 1, len(start))
+        self._path = torch.empty(shape, dtype=start.dtype, device=start.device)
+        self._filled = 0
+
+    def add(self, weights: torch.Tensor) -> None:
+        """Keep the weights before some steps, shape ``[s, d]``."""
+        self._path[self._filled : self._filled + len(weights)] = weights
+        self._filled += len(weights)
+
+    def finish(self, end: Position) -> torch.Tensor:
+        """All weights, shape ``[T + 1, d]``."""
+        self.add(end.weights[None])
+        return self._path
+
+
+class OnDisk:
+    """Writes the weights as they come; nothing counts until all of them are there.
+
+    Args:
+        start: the initial weights.
+        folder: made if missing.
+        about: what else a reader must know, plain values.
+    """
+
+    def __init__(self, start: torch.Tensor, folder: Path, about: dict[str, Any]):
+        self._folder, self._about, self._device = folder, about, start.device
+        folder.mkdir(parents=True, exist_ok=True)
+        self._dtype = str(start.dtype).removeprefix("torch.")
+        self._writer = shards.Writer(folder, len(start), self._dtype, prefix="weights")
+
+    def add(self, weights: torch.Tensor) -> None:
+        """Write the weights before some steps, shape ``[s, d]``."""
+        self._writer.append(weights.cpu().numpy())
+
+    def finish(self, end: Position) -> Spilled:
+        """Write the last weights and, at the very end, the manifest."""
+        self.add(end.weights[None])
+        blocks = self._writer.close()
+        about = {**self._about, "clip_factors": list(end.clip_factors)}
+        shards.write_manifest(self._folder, {"dtype": self._dtype, "blocks": blocks, **about})
+        return read_spilled(self._folder, self._device)[0]
+
+
+class OnlyEnds:
+    """Forgets everything between."""
+
+    def __init__(self, start: torch.Tensor, steps: int):
+        self._start, self._steps = start.clone(), steps
+
+    def add(self, weights: torch.Tensor) -> None:
+        """Nothing is kept."""
+
+    def finish(self, end: Position) -> Ends:
+        """Both ends."""
+        return Ends(self._start, end.weights, self._steps)
+
+
+def read_spilled(folder: Path, device: torch.device) -> tuple[Spilled, dict[str, Any]]:
+    """Weights that ``OnDisk`` has written, and what was said about them.
+
+    Raises:
+        ValueError: if there are none, or not all of them.
+    """
+    rows, about = shards.open_store(folder)
+    return Spilled(rows, device), about
