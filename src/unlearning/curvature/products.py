@@ -1,15 +1,92 @@
 """Hessian-vector products for many vectors at one point."""
 
-import warnings
+from typing import Protocol
 
 import torch
-from torch.func import jvp, vmap
 
 from unlearning.base import checks
+from unlearning.curvature.kernels import generic, softmax
+from unlearning.curvature.kernels.chain import UnfitError
 from unlearning.problem.objective import Objective
 
-# PyTorch scripts its own forward-mode formulas on first use and then warns about having done so.
-warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+#: Ways to multiply, from the most special to the most general; ``auto`` takes the first that fits.
+KERNELS = ("auto", "softmax", "generic")
+
+
+class Products(Protocol):
+    """A point and a batch, with all that products at it share computed once.
+
+    H is the Hessian of the mean loss over the batch; the penalty is not part of it.
+
+    Attributes:
+        name: which kernel this is.
+        default_chunk: how many vectors are multiplied at once when nobody says; a matter of
+            the model and the batch alone, so that results do not depend on the machine's memory.
+        bytes_per_vector: bound on what a chunk needs while it is multiplied, per vector, its
+            products included.
+        fixed_bytes: bound on what is needed whatever the number of vectors.
+    """
+
+    name: str
+    default_chunk: int
+    bytes_per_vector: int
+    fixed_bytes: int
+
+    def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
+        """``H vectors`` for ``vectors [K, d]``, all K at once; into ``out [K, d]`` if given."""
+
+    def gradient(self) -> torch.Tensor:
+        """Mean batch gradient of the loss, shape ``[d]``."""
+
+    def sample_gradients(self, positions=None) -> torch.Tensor:
+        """Gradient of each sample's own loss, shape ``[len(positions), d]``.
+
+        ``positions`` are places in the batch (a list or an index tensor), all by default.
+        """
+
+
+def at(objective: Objective, w, inputs, labels, *, kernel: str = "auto") -> Products:
+    """Prepare products at one point for one batch.
+
+    Args:
+        objective: whose mean loss; the penalty is not part of it, add ``l2 * vectors`` yourself.
+        w: the point, shape ``[d]``.
+        inputs: the batch, shape ``[b, ...]``.
+        labels: shape ``[b]``.
+        kernel: out of ``KERNELS``.
+
+    Raises:
+        ValueError: if ``w`` is not ``[d]``, or the model does not allow the kernel.
+    """
+    if w.shape != (objective.dimension,):
+        checks.fail("w", f"shape [{objective.dimension}]", list(w.shape))
+    make = _KERNELS[kernel_for(objective, kernel)][1]
+    with torch.no_grad():
+        return make(objective, w, inputs, labels)
+
+
+def kernel_for(objective: Objective, kernel: str = "auto") -> str:
+    """Name of the kernel that serves a model: the one asked for, or the first that fits.
+
+    Raises:
+        ValueError: for an unknown kernel, or one that does not apply to the model.
+    """
+    checks.choice("kernel", kernel, KERNELS)
+    if kernel != "auto":
+        reason = _refusal(objective, kernel)
+        if reason:
+            checks.fail("kernel", f"one that fits the model, which {kernel!r} does not", reason)
+        return kernel
+    return next(name for name in _KERNELS if not _refusal(objective, name))
+
+
+def _refusal(objective: Objective, kernel: str) -> str:
+    check = _KERNELS[kernel][0]
+    try:
+        check(objective)
+    except UnfitError as error:
+        return str(error)
+    return ""
 
 
 def hessian_vector_products(
@@ -20,11 +97,11 @@ def hessian_vector_products(
     vectors: torch.Tensor,
     *,
     chunk: int | None = None,
+    kernel: str = "auto",
 ) -> torch.Tensor:
     """Multiply the Hessian of the mean loss over a batch with many vectors.
 
-    Forward-over-reverse differentiation (Pearlmutter 1994): H v is the directional derivative of
-    the gradient along v, so one product costs a few gradients and H is never formed.
+    A product costs a few gradients, and H is never formed. ``at`` does the same in two steps.
 
     Args:
         objective: whose mean loss; the penalty is not part of it, add ``l2 * vectors`` yourself.
@@ -32,30 +109,27 @@ def hessian_vector_products(
         inputs: the batch, shape ``[b, ...]``.
         labels: shape ``[b]``.
         vectors: shape ``[K, d]``.
-        chunk: how many vectors are differentiated at once; bounds the memory, all by default.
+        chunk: how many vectors are multiplied at once; bounds the memory. By default a number
+            that suits the model.
+        kernel: out of ``KERNELS``.
 
     Returns:
         The products, shape ``[K, d]``.
 
     Raises:
-        ValueError: if ``vectors`` is not ``[K, d]``, or ``chunk`` is below 1.
+        ValueError: if ``vectors`` is not ``[K, d]``, ``chunk`` is below 1, or the model does not
+            allow the kernel.
     """
     if vectors.ndim != 2 or vectors.shape[1] != len(w):
         checks.fail("vectors", f"shape [K, {len(w)}]", list(vectors.shape))
     if chunk is not None:
         checks.integer("chunk", chunk, least=1)
-
-    # Forward mode gives every tangent as much room as the STORAGE of its primal: were w a row of a
-    # trajectory, each of the K tangents would get room for the whole trajectory.
-    w = w.clone()
-
-    def gradient(point):
-        return objective.gradient(point, inputs, labels)
-
-    product = vmap(lambda v: jvp(gradient, (w,), (v,))[1])
-    if chunk is None or chunk >= len(vectors):
-        return product(vectors).contiguous()  # a zero Hessian comes back as one expanded zero
-    return torch.cat([product(part) for part in vectors.split(chunk)])
+    products = at(objective, w, inputs, labels, kernel=kernel)
+    chunk = chunk or products.default_chunk
+    out = torch.empty_like(vectors, memory_format=torch.contiguous_format)
+    for part, place in zip(vectors.split(chunk), out.split(chunk), strict=True):
+        products.multiply(part, out=place)
+    return out
 
 
 def hessian(objective: Objective, w, inputs, labels) -> torch.Tensor:
@@ -65,3 +139,14 @@ def hessian(objective: Objective, w, inputs, labels) -> torch.Tensor:
     """
     unit = torch.eye(len(w), dtype=w.dtype, device=w.device)
     return hessian_vector_products(objective, w, inputs, labels, unit)
+
+
+def _any_model(objective: Objective) -> None:
+    """Nothing to check."""
+
+
+# By name: what refuses a model, and what multiplies; the most special first.
+_KERNELS = {
+    "softmax": (softmax.check, softmax.SoftmaxProducts),
+    "generic": (_any_model, generic.GenericProducts),
+}

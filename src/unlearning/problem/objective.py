@@ -60,10 +60,18 @@ class Objective:
         """The model's own weights when the objective was made, shape ``[d]``."""
         return self._initial.clone()
 
+    @property
+    def architecture(self) -> nn.Module:
+        """The model's layers, to be looked at and not changed; the weights are in ``w``."""
+        return self._module
+
     def unflatten(self, w: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Views of ``w [d]`` under the names and shapes of the module's parameters."""
-        parts = w.split([shape.numel() for shape in self._shapes.values()])
-        return {k: p.view(s) for (k, s), p in zip(self._shapes.items(), parts, strict=True)}
+        """Views of ``w [..., d]`` as ``[..., *shape]``, by the names of the trainable parameters."""
+        parts = w.split([shape.numel() for shape in self._shapes.values()], dim=-1)
+        return {
+            name: part.view(*w.shape[:-1], *shape)
+            for (name, shape), part in zip(self._shapes.items(), parts, strict=True)
+        }
 
     def module(self, w: torch.Tensor) -> nn.Module:
         """A new module in eval mode that carries the weights ``w [d]``.

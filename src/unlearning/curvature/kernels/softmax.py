@@ -1,0 +1,103 @@
+"""Softmax regression: its Hessian in closed form.
+
+With ``p`` the class probabilities of a sample ``x`` and ``b`` samples in the batch::
+
+    logit tangent      t = V x + v                                     (V, v: the vector's parts)
+    delta tangent      r = (p * t - p (p . t)) / b                     (the Hessian at the logits)
+    product            sum over the batch of r x^T, and of r for the bias
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from unlearning.curvature.kernels.chain import UnfitError, chain
+from unlearning.problem.objective import Objective
+
+
+def check(objective: Objective) -> None:
+    """Refuse every model but a linear layer under the cross-entropy.
+
+    Raises:
+        UnfitError: naming what else there is.
+    """
+    *before, (_, last) = chain(objective)
+    if objective.loss_name != "cross_entropy":
+        raise UnfitError(f"the loss {objective.loss_name}")
+    if type(last) is not nn.Linear:
+        raise UnfitError(f"a last layer {type(last).__name__}")
+    for prefix, layer in before:
+        if type(layer) is not nn.Flatten or (layer.start_dim, layer.end_dim) != (1, -1):
+            raise UnfitError(f"a layer {layer}")
+
+
+class SoftmaxProducts:
+    """Products by matrix multiplication alone (see ``curvature.products.Products``)."""
+
+    name = "softmax"
+    # Vectors and products of a chunk stay in the cache, and each multiplication is large.
+    default_chunk = 128
+
+    def __init__(self, objective: Objective, w, inputs, labels):
+        self._objective, self._prefix = objective, chain(objective)[-1][0]
+        weight, bias = self._parts(w)
+        self._inputs = inputs.flatten(1)
+        logits = functional.linear(self._inputs, weight, bias)
+        self._probabilities = logits.softmax(1)
+        hot = functional.one_hot(labels, logits.shape[1])
+        self._deltas = self._probabilities - hot.to(logits.dtype)
+        b, classes = logits.shape
+        # Three tangents [b, classes], and the products.
+        self.bytes_per_vector = (3 * b * classes + len(w)) * w.element_size()
+        self.fixed_bytes = 5 * b * classes * max(w.element_size(), hot.element_size())
+
+    def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
+        """``H vectors``, ``[K, d]``."""
+        out = torch.empty_like(vectors) if out is None else out
+        weight, bias = self._parts(vectors)
+        tangents = self._logit_tangents(weight, bias)
+        p = self._probabilities.T[:, None]
+        common = (p * tangents).sum(0)
+        tangents.sub_(common).mul_(p / len(self._inputs))
+        weight, bias = self._parts(out)
+        # One multiplication a class, written to where it belongs: the rows of one class in all
+        # vectors are a matrix with a stride, the classes of one vector are not.
+        for c, tangent in enumerate(tangents):
+            torch.mm(tangent, self._inputs, out=weight[:, c])
+        if bias is not None:
+            torch.sum(tangents, 2, out=bias.T)
+        return out
+
+    def _logit_tangents(self, weight, bias) -> torch.Tensor:
+        """``[classes, K, b]``."""
+        K, classes, _ = weight.shape
+        tangents = self._inputs.new_empty(classes, K, len(self._inputs))
+        for c, tangent in enumerate(tangents):
+            torch.mm(weight[:, c], self._inputs.T, out=tangent)
+        return tangents if bias is None else tangents.add_(bias.T[:, :, None])
+
+    def gradient(self) -> torch.Tensor:
+        """Mean batch gradient, ``[d]``."""
+        out = self._inputs.new_empty(self._objective.dimension)
+        weight, bias = self._parts(out)
+        deltas = self._deltas / len(self._inputs)
+        torch.mm(deltas.T, self._inputs, out=weight)
+        if bias is not None:
+            torch.sum(deltas, 0, out=bias)
+        return out
+
+    def sample_gradients(self, positions=None) -> torch.Tensor:
+        """Gradient of each sample's own loss, ``[len(positions), d]``."""
+        rows = slice(None) if positions is None else positions
+        deltas, inputs = self._deltas[rows], self._inputs[rows]
+        out = inputs.new_empty(len(inputs), self._objective.dimension)
+        weight, bias = self._parts(out)
+        torch.mul(deltas[:, :, None], inputs[:, None], out=weight)
+        if bias is not None:
+            bias.copy_(deltas)
+        return out
+
+    def _parts(self, flat: torch.Tensor):
+        """Weight and bias (or None) of ``flat [..., d]``, as views."""
+        named = self._objective.unflatten(flat)
+        return named[self._prefix + "weight"], named.get(self._prefix + "bias")
