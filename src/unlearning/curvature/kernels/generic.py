@@ -8,6 +8,7 @@ import torch
 from torch.func import jvp, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from unlearning.curvature.kernels.chunks import chunk_within
 from unlearning.problem.objective import Objective
 
 # PyTorch scripts its own forward-mode formulas on first use and then warns about having done so.
@@ -35,7 +36,7 @@ class GenericProducts:
     @property
     def default_chunk(self) -> int:
         """As many vectors as keep their tangents within ``_CHUNK_BYTES``."""
-        return max(1, min(_LARGEST_CHUNK, _CHUNK_BYTES // self.bytes_per_vector))
+        return chunk_within(_CHUNK_BYTES, self.bytes_per_vector, _LARGEST_CHUNK)
 
     @cached_property
     def _pass_bytes(self) -> int:

@@ -12,7 +12,12 @@ from torch import nn
 from torch.nn import functional
 
 from unlearning.curvature.kernels.chain import UnfitError, chain
+from unlearning.curvature.kernels.chunks import chunk_within
 from unlearning.problem.objective import Objective
+
+# Large matrix products are fast, and so are those whose matrices stay in the cache.
+_CHUNK_BYTES = 2**24
+_LARGEST_CHUNK = 512
 
 
 def check(objective: Objective) -> None:
@@ -35,8 +40,6 @@ class SoftmaxProducts:
     """Products by matrix multiplication alone (see ``curvature.products.Products``)."""
 
     name = "softmax"
-    # Vectors and products of a chunk stay in the cache, and each multiplication is large.
-    default_chunk = 128
 
     def __init__(self, objective: Objective, w, inputs, labels):
         self._objective, self._prefix = objective, chain(objective)[-1][0]
@@ -47,34 +50,29 @@ class SoftmaxProducts:
         hot = functional.one_hot(labels, logits.shape[1])
         self._deltas = self._probabilities - hot.to(logits.dtype)
         b, classes = logits.shape
-        # Three tangents [b, classes], and the products.
-        self.bytes_per_vector = (3 * b * classes + len(w)) * w.element_size()
-        self.fixed_bytes = 5 * b * classes * max(w.element_size(), hot.element_size())
+        # The products, one matrix of weights, and two tangents [b, classes].
+        self.bytes_per_vector = (2 * len(w) + 2 * b * classes) * w.element_size()
+        self.fixed_bytes = 5 * b * classes * hot.element_size()
+        self.default_chunk = chunk_within(_CHUNK_BYTES, self.bytes_per_vector, _LARGEST_CHUNK)
 
     def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
         """``H vectors``, ``[K, d]``."""
         out = torch.empty_like(vectors) if out is None else out
         weight, bias = self._parts(vectors)
-        tangents = self._logit_tangents(weight, bias)
-        p = self._probabilities.T[:, None]
-        common = (p * tangents).sum(0)
-        tangents.sub_(common).mul_(p / len(self._inputs))
-        weight, bias = self._parts(out)
-        # One multiplication a class, written to where it belongs: the rows of one class in all
-        # vectors are a matrix with a stride, the classes of one vector are not.
-        for c, tangent in enumerate(tangents):
-            torch.mm(tangent, self._inputs, out=weight[:, c])
+        K, classes, features = weight.shape
+        # The classes of all vectors are made the rows of one matrix, and the copy pays: matrix
+        # products on rows as far apart as whole vectors are slow.
+        tangents = (weight.reshape(-1, features) @ self._inputs.T).view(K, classes, -1)
         if bias is not None:
-            torch.sum(tangents, 2, out=bias.T)
+            tangents += bias[:, :, None]
+        p = self._probabilities.T
+        tangents -= (p * tangents).sum(1, keepdim=True)
+        tangents *= p / len(self._inputs)
+        weight, bias = self._parts(out)
+        weight.copy_((tangents.view(-1, len(self._inputs)) @ self._inputs).view(weight.shape))
+        if bias is not None:
+            torch.sum(tangents, 2, out=bias)
         return out
-
-    def _logit_tangents(self, weight, bias) -> torch.Tensor:
-        """``[classes, K, b]``."""
-        K, classes, _ = weight.shape
-        tangents = self._inputs.new_empty(classes, K, len(self._inputs))
-        for c, tangent in enumerate(tangents):
-            torch.mm(weight[:, c], self._inputs.T, out=tangent)
-        return tangents if bias is None else tangents.add_(bias.T[:, :, None])
 
     def gradient(self) -> torch.Tensor:
         """Mean batch gradient, ``[d]``."""
