@@ -4,7 +4,7 @@ import torch
 
 from unlearning.base import checks
 from unlearning.base.accumulate import ExactSum
-from unlearning.hfocu.recollection import Approximators
+from unlearning.hfocu.approximators import Approximators
 from unlearning.training.trajectory import Run
 
 

@@ -21,12 +21,15 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearning.curvature.kernels.softmax import Layout
+from unlearning.curvature.kernels.layout import Layout
 from unlearning.hfocu.rows import Touch
 from unlearning.hfocu.steps import Rule
+from unlearning.training.descent import STRETCH
 
 #: Samples of a group of steps: more of them share one pass, but cost inner products.
 GROUP = 256
+#: Rows worked on at once: their logits and changes stay in the cache.
+CHUNK = 256
 #: A group ends before the penalty has shrunk its rows below this share: pi_t is divided by.
 LEAST_SHARE = 0.5
 
@@ -69,7 +72,7 @@ class Group:
         self.gram = self.x @ self.x.T
         if layout.bias:
             self.gram += 1.0
-        # [B, s, c]: logits of every step's weights on the inputs of every step
+        # [classes, s, B]: every step's weights on the inputs of every step
         self.logits = layout.logits(steps.weights, self.x)
         self.members = self._members(rows)
         self.shares = [1.0]  # pi_t
@@ -88,32 +91,32 @@ class Group:
         """Probabilities and residuals (probability minus label) of each step, ``[c, 1, b]``."""
         self.probabilities, self.residuals = [], []
         for t, columns in enumerate(self.columns):
-            p = self.logits[columns, t].softmax(1)
-            residual = p.clone()
-            residual[torch.arange(len(p), device=p.device), self.steps.labels[t]] -= 1.0
-            self.probabilities.append(p.T[:, None].contiguous())
-            self.residuals.append(residual.T[:, None].contiguous())
+            p = self.logits[:, t, columns].softmax(0)
+            residual = p.scatter_add(0, self.steps.labels[t][None], -torch.ones_like(p[:1]))
+            self.probabilities.append(p[:, None])
+            self.residuals.append(residual[:, None])
 
     def advance(self, vectors: torch.Tensor, first: int) -> torch.Tensor:
         """Apply all steps to ``vectors [K, d]``, the rows from ``first`` on, in place.
 
         Returns:
-            For each step and row, whether what changes the row is still finite: ``[s, K]``.
+            For each step and row, the sum of what changes the row, ``[s, K]``: NaN and infinity
+            show in it.
         """
         count, layout = len(vectors), self.layout
         members = self.members[first : first + count]
-        u = layout.logits_of_rows(vectors, self.x)  # [c, K, B]
+        u = layout.logits(vectors, self.x)  # [classes, K, B]
         f = torch.empty_like(u)
         e = vectors.new_zeros(count, len(self.columns))
-        finite = []
+        sums = []
         for t, columns in enumerate(self.columns):
             now = self._logits(t, u, f, e)
-            finite.append(self._change(t, now, members[:, columns], f, e))
+            sums.append(self._change(t, now, members[:, columns], f, e))
         share = self.shares[-1]
         layout.add_outer_(vectors, f, self.x, beta=share, alpha=-share)
         if self._penalised:
             vectors.addmm_(e, self.steps.weights, alpha=share)
-        return torch.stack(finite)
+        return torch.stack(sums)
 
     @property
     def _penalised(self) -> bool:
@@ -131,12 +134,11 @@ class Group:
             flat_u[:, columns], flat_f[:, :before], self.gram[:before, columns], alpha=-1
         ).view(classes, count, -1)
         if self._penalised:
-            known = self.logits[columns, :t].permute(1, 2, 0).reshape(t, -1)  # [t, c * b]
-            now += (e[:, :t] @ known).view(count, classes, -1).transpose(0, 1)
+            now += e[:, :t] @ self.logits[:, :t, columns]
         return now
 
     def _change(self, t: int, now, members, f, e) -> torch.Tensor:
-        """Write what step t does to the rows into ``f`` and ``e``; return whether it is finite."""
+        """Write what step t does to the rows into ``f`` and ``e``; return its sums."""
         eta, size = self.steps.etas[t], members.shape[1]
         after = self.shares[t + 1]
         p = self.probabilities[t]
@@ -152,7 +154,7 @@ class Group:
             if self._penalised:
                 e[:, t : t + 1] = counts * (fresh * self.rule.l2)
         f[:, :, self.columns[t]] = curved
-        return curved.sum((0, 2)).isfinite()
+        return curved.sum((0, 2))
 
 
 def groups(factors: Sequence[float], sizes: Sequence[int], etas: Sequence[float], l2: float):
@@ -179,3 +181,22 @@ def groups(factors: Sequence[float], sizes: Sequence[int], etas: Sequence[float]
             filled, share = filled + size, share * shrink
     if start < len(factors):
         yield range(start, len(factors)), True
+
+
+def bytes_needed(classes: int, features: int, batch: int, d: int, size: int) -> tuple[int, ...]:
+    """What a group of steps takes: bytes in all, for each row, and for each row of a chunk.
+
+    Args:
+        classes: of the model.
+        features: inputs of a sample.
+        batch: samples of the largest batch.
+        d: weights of the model.
+        size: bytes of a number.
+    """
+    together = max(GROUP, batch)
+    steps = STRETCH
+    inputs = 3 * together * features  # gathered, joined, and once more while joining
+    logits = (steps + 6) * classes * together
+    fixed = inputs + together**2 + logits + 2 * steps * d
+    per_chunk_row = 2 * classes * together + 5 * classes * batch + 3 * batch + steps
+    return fixed * size, together * size, per_chunk_row * size

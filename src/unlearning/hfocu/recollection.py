@@ -1,58 +1,26 @@
 """Recollecting approximators: one vector per sample, or per set, by an affine recursion along SGD.
 
-With ``B`` the batch of step t, ``g`` its gradient with penalty, ``H_t`` the Hessian of the mean
-batch objective with penalty, and ``U`` a set to delete::
-
-    a_{t+1} = (I - eta_t J_t) a_t + (eta_t / |B|) * sum over u in U and B of P_t s_u,    a_0 = 0
-
-    clip idle:    P_t = I                                   J_t = H_t
-    clip active:  P_t = (C / |g|) (I - g g^T / |g|^2)       J_t = P_t H_t
-
-    s_u = grad l_u + l2 w (R2),   grad l_u (R3),   grad l_u - mean batch gradient of l (R1)
-
-``a_T`` is minus the derivative of the whole run with respect to the weight of the samples in U
-(Algorithm 1 of the HF-OCU paper for an idle clip).
+The recursion itself is in ``recursion``; here is where its steps come from (a run that was kept, or
+training as it happens), which rows are computed at once, and where they go.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 
 import torch
 
-from unlearning.base import checks
-from unlearning.base.progress import track
-from unlearning.curvature.products import hessian_vector_products
-from unlearning.training.retrain import CONVENTIONS
-from unlearning.training.trajectory import Run
+from unlearning.hfocu.approximators import Approximators
+from unlearning.hfocu.job import Job
+from unlearning.hfocu.settings import Settings
+from unlearning.hfocu.sources import Along, Replay
+from unlearning.hfocu.steps import QUIRKS
+from unlearning.problem.objective import Objective
+from unlearning.problem.samples import Samples
+from unlearning.training.schedule import Schedule
+from unlearning.training.trajectory import Run, starting_weights
 
-#: What the released code does otherwise, each switch by name.
-QUIRKS = {
-    "extra_factor": "the fresh term of a step is multiplied by (I - eta J) of that same step too",
-    "sample_clip": "each sample's gradient is clipped by itself instead of being multiplied by P",
-    "transposed_clip": "where the clip is active, J = H P instead of P H",
-}
 #: The released behaviour: ``recollect(run, convention="R2", quirks=AS_RELEASED)``.
 AS_RELEASED = tuple(QUIRKS)
-
-
-@dataclass(frozen=True, eq=False)
-class Approximators:
-    """What must be added to the learned weights to delete samples.
-
-    Attributes:
-        vectors: shape ``[n, d]``, one per training sample, or ``[K, d]``, one per set.
-        sets: the K sets, or None when there is one vector per sample.
-        convention: the retraining that they approximate (see ``retrain``).
-        quirks: the released code's departures that were switched on.
-        fingerprint: of the run they belong to.
-    """
-
-    vectors: torch.Tensor
-    sets: tuple[tuple[int, ...], ...] | None
-    convention: str
-    quirks: tuple[str, ...]
-    fingerprint: str
 
 
 def recollect(
@@ -61,131 +29,77 @@ def recollect(
     sets: Sequence[Sequence[int]] | None = None,
     convention: str = "R2",
     quirks: Iterable[str] = (),
+    kernel: str = "auto",
     chunk: int | None = None,
+    memory: str | int | None = None,
+    folder: str | Path | None = None,
+    storage: str | None = None,
+    save_every: float = 60.0,
+    part: tuple[int, int] = (1, 1),
 ) -> Approximators:
-    """Walk once along a run and compute the approximator of every sample, or of some sets.
+    """Walk along a run and compute the approximator of every sample, or of some sets.
 
     The recursion is linear, so the vector of a set is the sum of its samples' vectors; asking for
     K sets costs K vectors instead of n.
+
+    With a ``folder``, the vectors are written there and read row by row when they are used. Rows
+    that do not fit into the memory together are computed in groups. The state is saved as it goes:
+    the same call goes on after a kill, and ends with the same bits. Ctrl-C saves, and stops.
 
     Args:
         run: from ``train``, with its weights at every step.
         sets: lists of sample numbers, one vector each; by default one vector per sample.
         convention: which retraining to approximate, ``R1``, ``R2`` or ``R3``.
         quirks: names out of ``QUIRKS``; ``AS_RELEASED`` for all.
-        chunk: how many vectors are multiplied with the Hessian at once (memory).
+        kernel: how products with the Hessian are computed: ``softmax``, ``layers``, ``generic``, or
+            the fastest that the model allows.
+        chunk: how many vectors are worked on at once; by default a number that suits the model.
+        memory: what may be taken, such as ``"2GiB"``, beside the run itself; by default nearly all
+            that is free.
+        folder: where to write to; in memory if None.
+        storage: ``float32``, ``float64`` or ``bfloat16`` for the folder; the run's own by default.
+        save_every: seconds between two states in the folder, looked at after each step.
+        part: ``(i, k)`` computes the i-th of k parts of the rows only; ``merge_parts`` joins them.
 
     Returns:
-        The approximators, in the run's dtype and on its device.
+        The approximators, on the run's device; in the run's dtype, or as they are stored.
 
     Raises:
-        ValueError: for an unknown convention or quirk, an invalid set, or a result that is not
-            finite.
+        ValueError: for an unknown name, an invalid set, too little memory (the message says what
+            is needed), a folder of something else, or a result that is not finite (the message
+            names the step and the sample).
+        KeyboardInterrupt: after Ctrl-C, when the state has been saved.
     """
-    n = len(run.samples)
-    checks.choice("convention", convention, CONVENTIONS)
-    quirks = tuple(checks.choice("quirks", quirk, QUIRKS) for quirk in quirks)
-    if sets is not None:
-        sets = tuple(tuple(checks.forget_set("sets", members, n)) for members in sets)
-        if not sets:
-            checks.fail("sets", "at least one set, or None for every sample", "an empty list")
-    owners = _owners(sets, n)
-    count = n if sets is None else len(sets)
-    vectors = torch.zeros_like(run.trajectory[:1]).repeat(count, 1)
-    for t in track(range(len(run)), "recollect", len(run)):
-        _Step(run, t, convention, quirks).advance(vectors, owners, chunk)
-    _check_finite(vectors)
-    return Approximators(vectors, sets, convention, quirks, run.fingerprint)
+    settings = Settings(sets, convention, quirks, kernel, chunk, memory, folder, storage,
+                        save_every, part)  # fmt: skip
+    return Job(Replay(run), settings).result()
 
 
-def _owners(sets, n: int) -> list[list[int]]:
-    """For each sample, the rows of the result whose sets it is in."""
-    if sets is None:
-        return [[i] for i in range(n)]
-    owners = [[] for _ in range(n)]
-    for row, members in enumerate(sets):
-        for sample in members:
-            owners[sample].append(row)
-    return owners
+def train_and_recollect(
+    objective: Objective,
+    samples: Samples,
+    schedule: Schedule,
+    *,
+    initial_weights: torch.Tensor | None = None,
+    **settings,
+) -> tuple[Run, Approximators]:
+    """Train, and recollect along the way: no weights but the ends are kept.
 
+    Args:
+        objective: as for ``train``.
+        samples: as for ``train``.
+        schedule: as for ``train``.
+        initial_weights: as for ``train``.
+        settings: as for ``recollect``. All rows are held at once, so that ``memory`` must
+            allow for n times d numbers (or K times d).
 
-def _check_finite(vectors: torch.Tensor) -> None:
-    broken = (~torch.isfinite(vectors)).any(1).nonzero().flatten()
-    if len(broken):
-        checks.fail("run", "a run along which the recursion stays finite",
-                    f"NaN or infinity in {len(broken)} vectors, the first number {int(broken[0])}: "
-                    "the step size is too large for the curvature")  # fmt: skip
+    Returns:
+        The run, which has both its ends, and the approximators.
 
-
-class _Step:
-    """One step of the run, with what the recursion needs of it."""
-
-    def __init__(self, run: Run, t: int, convention: str, quirks: tuple[str, ...]):
-        self.objective, self.convention, self.quirks = run.objective, convention, quirks
-        self.clip, self.factor, self.eta = run.schedule.clip, run.clip_factors[t], run.step_sizes[t]
-        self.w, self.numbers = run.trajectory[t], run.batches[t].tolist()
-        rows = run.batches[t].to(self.w.device)
-        self.inputs, self.labels = run.samples.inputs[rows], run.samples.labels[rows]
-
-    @cached_property
-    def mean(self) -> torch.Tensor:
-        """Mean batch gradient of the loss; only R1 and an active clip ask for it."""
-        return self.objective.gradient(self.w, self.inputs, self.labels)
-
-    @cached_property
-    def direction(self) -> torch.Tensor:
-        """``g / |g|``, with g the batch gradient, penalty included."""
-        gradient = self.mean + self.objective.l2 * self.w
-        return gradient / torch.linalg.vector_norm(gradient)
-
-    def advance(self, vectors: torch.Tensor, owners: list[list[int]], chunk) -> torch.Tensor:
-        """Apply the recursion to ``vectors [K, d]``, in place (a fresh buffer costs its weight)."""
-        places = [(k, row) for k, i in enumerate(self.numbers) for row in owners[i]]
-        if "extra_factor" in self.quirks:
-            return self.shrink(self.add_sources(vectors, places), chunk)
-        return self.add_sources(self.shrink(vectors, chunk), places)
-
-    def shrink(self, vectors: torch.Tensor, chunk) -> torch.Tensor:
-        """``(I - eta J) vectors``, in place."""
-        transposed = "transposed_clip" in self.quirks
-        moved = self.project(vectors) if transposed else vectors
-        curved = self.curve(moved, chunk)
-        return vectors.sub_(curved if transposed else self.project(curved), alpha=self.eta)
-
-    def curve(self, vectors: torch.Tensor, chunk) -> torch.Tensor:
-        """``H vectors``, penalty included."""
-        products = hessian_vector_products(
-            self.objective, self.w, self.inputs, self.labels, vectors, chunk=chunk
-        )
-        return products.add_(vectors, alpha=self.objective.l2)
-
-    def project(self, vectors: torch.Tensor) -> torch.Tensor:
-        """``P vectors``: what clipping does to small changes of the batch gradient."""
-        if self.factor == 1.0:
-            return vectors
-        along = (vectors @ self.direction)[:, None] * self.direction
-        return self.factor * (vectors - along)
-
-    def add_sources(self, vectors: torch.Tensor, places: list[tuple[int, int]]) -> torch.Tensor:
-        """Add ``eta / |B|`` times the fresh terms; ``places`` pairs batch positions with rows."""
-        if not places:
-            return vectors
-        used = sorted({k for k, _ in places})
-        position = {k: j for j, k in enumerate(used)}
-        sources = self.sources(used)[[position[k] for k, _ in places]]
-        rows = torch.tensor([row for _, row in places], device=vectors.device)
-        return vectors.index_add_(0, rows, sources, alpha=self.eta / len(self.numbers))
-
-    def sources(self, used: list[int]) -> torch.Tensor:
-        """``P s_u`` for the batch positions ``used``, shape ``[len(used), d]``."""
-        s = self.objective.sample_gradients(self.w, self.inputs[used], self.labels[used])
-        if self.convention == "R1":
-            s = s - self.mean
-        if self.convention == "R2":
-            s = s + self.objective.l2 * self.w
-        if "sample_clip" not in self.quirks:
-            return self.project(s)
-        if self.clip is None:
-            return s
-        norms = torch.linalg.vector_norm(s, dim=1, keepdim=True)
-        return s * (self.clip / norms).clamp(max=1.0)
+    Raises:
+        ValueError: as ``train`` and ``recollect`` do.
+    """
+    start = starting_weights(objective, samples, initial_weights)
+    source = Along(objective, samples, schedule, start)
+    approximators = Job(source, Settings(**settings)).result()
+    return source.end(), approximators

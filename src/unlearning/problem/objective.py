@@ -66,7 +66,7 @@ class Objective:
         return self._module
 
     def unflatten(self, w: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Views of ``w [..., d]`` as ``[..., *shape]``, by the names of the trainable parameters."""
+        """Views of ``w [..., d]`` as ``[..., *shape]``, by parameter name."""
         parts = w.split([shape.numel() for shape in self._shapes.values()], dim=-1)
         return {
             name: part.view(*w.shape[:-1], *shape)

@@ -73,7 +73,7 @@ def descend(
         total: the number of steps of the whole run.
         schedule: step sizes and clip.
         gradient: of a step.
-        description: for the progress bar.
+        description: for the progress bar; empty for none.
 
     Yields:
         Each stretch, and the position after it.
@@ -84,7 +84,7 @@ def descend(
     step_sizes = schedule.step_sizes(total)
     w, factors = start.weights.detach().clone(), list(start.clip_factors)
     parts = list(stretches(start.t, total))
-    for steps in track(parts, description, len(parts)):
+    for steps in track(parts, description, len(parts)) if description else parts:
         walk = _Walk(w, steps, schedule)
         for t in steps:
             walk.step(gradient(walk.w, t), step_sizes[t])

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from unlearning.base import checks, shards
+from unlearning.base.stored import StoredRows
 from unlearning.training.descent import Position
 
 
@@ -30,28 +31,6 @@ class Ends:
             wanted = "one that kept its weights (train with keep=True, or with a folder)"
             checks.fail("run", wanted, "one that kept both ends only")
         return self._ends[t]
-
-
-class Spilled:
-    """Weights on disk, read (and checked) when they are asked for.
-
-    Args:
-        rows: of shape ``[T + 1, d]``.
-        device: where they are wanted.
-    """
-
-    def __init__(self, rows: shards.Rows, device: torch.device):
-        self._rows, self._device = rows, device
-
-    def __getitem__(self, t: int | slice) -> torch.Tensor:
-        """The weights before step ``t``, shape ``[d]``; or of a slice of steps, ``[s, d]``."""
-        numbers = range(self._rows.shape[0])[t]
-        if isinstance(numbers, int):
-            return self._read([numbers])[0]
-        return self._read(list(numbers))
-
-    def _read(self, numbers: list[int]) -> torch.Tensor:
-        return torch.from_numpy(self._rows.read(numbers)).to(self._device)
 
 
 class InMemory:
@@ -92,7 +71,7 @@ class OnDisk:
         """Write the weights before some steps, shape ``[s, d]``."""
         self._writer.append(weights.cpu().numpy())
 
-    def finish(self, end: Position) -> Spilled:
+    def finish(self, end: Position) -> StoredRows:
         """Write the last weights and, at the very end, the manifest."""
         self.add(end.weights[None])
         blocks = self._writer.close()
@@ -115,11 +94,11 @@ class OnlyEnds:
         return Ends(self._start, end.weights, self._steps)
 
 
-def read_spilled(folder: Path, device: torch.device) -> tuple[Spilled, dict[str, Any]]:
+def read_spilled(folder: Path, device: torch.device) -> tuple[StoredRows, dict[str, Any]]:
     """Weights that ``OnDisk`` has written, and what was said about them.
 
     Raises:
         ValueError: if there are none, or not all of them.
     """
     rows, about = shards.open_store(folder)
-    return Spilled(rows, device), about
+    return StoredRows(rows, device), about

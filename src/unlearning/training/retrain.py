@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from collections import deque
 
 import torch
 
@@ -60,8 +61,8 @@ def retrain(
         return kept_gradient(run, w, kept[t], len(batches[t]), convention)
 
     start = Position(run.initial_weights)
-    for _, end in descend(start, len(batches), schedule, gradient, "retrain"):
-        pass
+    steps = descend(start, len(batches), schedule, gradient, "retrain")
+    ((_, end),) = deque(steps, maxlen=1)
     return end.weights
 
 

@@ -10,6 +10,7 @@ import torch
 
 from unlearning.base import checks
 from unlearning.base.provenance import digest
+from unlearning.base.stored import StoredRows
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
 from unlearning.training import path as paths
@@ -38,7 +39,7 @@ class Run:
     batches: list[torch.Tensor]
     step_sizes: list[float]
     clip_factors: list[float]
-    trajectory: torch.Tensor | paths.Spilled | paths.Ends
+    trajectory: torch.Tensor | StoredRows | paths.Ends
 
     def __len__(self) -> int:
         """The number of steps, T."""
@@ -121,8 +122,9 @@ def train(
         keeper = paths.OnDisk(start, Path(folder), about)
     else:
         keeper = paths.InMemory(start, steps) if keep else paths.OnlyEnds(start, steps)
-    for stretch, end in walk(objective, samples, schedule, Position(start)):
+    for stretch, position in walk(objective, samples, schedule, Position(start)):
         keeper.add(stretch.weights)
+        end = position
     return finished(objective, samples, schedule, end.clip_factors, keeper.finish(end))
 
 
@@ -146,7 +148,11 @@ def open_run(folder: str | Path, objective: Objective, samples: Samples) -> Run:
 
 
 def walk(
-    objective: Objective, samples: Samples, schedule: Schedule, start: Position
+    objective: Objective,
+    samples: Samples,
+    schedule: Schedule,
+    start: Position,
+    description: str = "train",
 ) -> Iterator[tuple[Stretch, Position]]:
     """Train from a position on, and tell of each stretch when it has been made."""
     batches = on_device(schedule.batches(len(samples)), samples.inputs.device)
@@ -156,7 +162,7 @@ def walk(
         gradient, loss = objective.gradient_and_loss(w, inputs, labels)
         return gradient + objective.l2 * w, loss
 
-    return descend(start, len(batches), schedule, gradient, "train")
+    return descend(start, len(batches), schedule, gradient, description)
 
 
 def finished(objective, samples, schedule, clip_factors, trajectory) -> Run:

@@ -1,0 +1,157 @@
+"""One recollection from its first step to its last: in memory, or into a folder."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unlearning.base import checks
+from unlearning.base.checkpoint import State, Stop, interruptible
+from unlearning.base.progress import bar
+from unlearning.base.provenance import digest
+from unlearning.hfocu.approximators import Approximators, open_approximators
+from unlearning.hfocu.plan import Plan, make_plan, needs_of
+from unlearning.hfocu.recursion import Recursion
+from unlearning.hfocu.settings import Settings
+from unlearning.hfocu.sources import Along, Replay
+from unlearning.hfocu.steps import Rule
+from unlearning.hfocu.work import Work
+
+
+class Job:
+    """One recollection: a source of steps, and settings."""
+
+    def __init__(self, source: Replay | Along, settings: Settings):
+        self.source, self.settings = source, settings
+        objective, samples = source.objective, source.samples
+        self.sets = settings.checked_sets(len(samples))
+        self.count = len(samples) if self.sets is None else len(self.sets)
+        i, k = settings.part
+        self.rows = range(self.count * (i - 1) // k, self.count * i // k)
+        if not self.rows:
+            checks.fail("part", f"at most {self.count} parts, one a row", k)
+        self.rule = Rule(objective.l2, source.schedule.clip, settings.convention, settings.quirks)
+        self.needs = needs_of(objective, samples, source.batches, self.rule, settings.kernel)
+
+    def result(self) -> Approximators:
+        """Compute, or read what has been computed."""
+        if self.settings.folder is not None:
+            return self._on_disk(Path(self.settings.folder))
+        plan = self._plan(self.settings.chunk, self.settings.memory)
+        recursion = self._recursion(plan, self.rows)
+        vectors = recursion.start()
+        with bar("recollect", len(self.source.batches)) as shown:
+            for stretch in self.source.begin(None):
+                for steps in recursion.advance(vectors, stretch):
+                    shown.update(len(steps))
+        return Approximators(vectors, self.sets, self.rule.convention, self.rule.quirks,
+                             self.source.end().fingerprint)  # fmt: skip
+
+    def _plan(self, chunk, allowed) -> Plan:
+        device = self.source.samples.inputs.device
+        split = self.settings.folder is not None and isinstance(self.source, Replay)
+        return make_plan(self.needs, len(self.rows), chunk=chunk, allowed=allowed, split=split,
+                         device=device)  # fmt: skip
+
+    def _recursion(self, plan: Plan, rows: range) -> Recursion:
+        source = self.source
+        run = (source.objective, source.samples, source.batches)
+        how = {"kernel": plan.kernel, "chunk": plan.chunk}
+        return Recursion(self.rule, *run, sets=self.sets, rows=rows, **how)
+
+    def _on_disk(self, folder: Path) -> Approximators:
+        work = Work(folder, self._identity(), self.settings.save_every)
+        content = work.finished()
+        if content is None:
+            self._compute(work)
+        else:
+            self.source.restore(folder, content)
+        return open_approximators(folder, self.source.samples.inputs.device)
+
+    def _compute(self, work: Work) -> None:
+        chunk, group = self._adopted(work)
+        plan = self._plan(chunk, self.settings.memory)
+        size = min(group or plan.group, len(self.rows))
+        state = work.begin(circumstances(plan.kernel, plan.chunk, size, self._device))
+        groups = [self.rows[i : i + size] for i in range(0, len(self.rows), size)]
+        steps = len(self.source.batches)
+        made = work.group * steps + (state.progress["t"] % steps if state else 0)
+        with interruptible() as stop, bar("recollect", steps * len(groups), made) as shown:
+            while work.group < len(groups):
+                rows = groups[work.group]
+                self._group(work, self._recursion(plan, rows), state, stop, shown)
+                state = None
+        for _ in self.source.begin(state):  # all was there, but for the manifest
+            pass
+        work.finish(self._content() | self.source.ends(work.folder))
+
+    def _adopted(self, work: Work) -> tuple[int | None, int | None]:
+        """Chunk and group size: those asked for, or else those of the work to go on with."""
+        before = work.adopted() if self.settings.memory is None else {}
+        return self.settings.chunk or before.get("chunk"), before.get("group")
+
+    def _group(self, work: Work, recursion: Recursion, state: State | None, stop: Stop, shown):
+        """All steps, or those from a state on, for one group of rows."""
+        vectors, last = recursion.start(), len(self.source.batches)
+        if state and state.progress["t"] == last:  # of the group before
+            state = None
+        if state:
+            vectors = torch.from_numpy(state.read("vectors")).to(vectors.device)
+        for stretch in self.source.begin(state):
+            for steps in recursion.advance(vectors, stretch):
+                shown.update(len(steps))
+                if stop.requested or work.due():
+                    recursion.check_finite()
+                    progress, arrays = self.source.saved(steps.stop)
+                    work.save(progress, {"vectors": vectors.cpu().numpy(), **arrays})
+                if stop.requested:
+                    done = f"stopped after step {steps.stop} of {last}"
+                    again = "the same call goes on from there"
+                    raise KeyboardInterrupt(f"{done}; saved in {work.folder}: {again}")
+        work.finish_group(vectors, self._storage, *self.source.saved(last))
+
+    @property
+    def _device(self) -> torch.device:
+        return self.source.samples.inputs.device
+
+    @property
+    def _storage(self) -> str:
+        own = str(self.source.objective.initial_weights.dtype).removeprefix("torch.")
+        return self.settings.storage or own
+
+    def _identity(self) -> dict[str, Any]:
+        """What is computed, and not how."""
+        return {
+            "run": self.source.identity,
+            "mode": self.source.mode,
+            "convention": self.rule.convention,
+            "quirks": list(self.rule.quirks),
+            "sets": None if self.sets is None else digest(str(self.sets)),
+            "rows": [self.rows.start, self.rows.stop],
+            "storage": self._storage,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        """What a reader of the finished store must know."""
+        return {
+            "dtype": self._storage,
+            "sets": self.sets,
+            "convention": self.rule.convention,
+            "quirks": self.rule.quirks,
+            "fingerprint": self.source.end().fingerprint,
+            "first": self.rows.start,
+            "of": self.count,
+        }
+
+
+def circumstances(kernel: str, chunk: int, group: int, device: torch.device) -> dict[str, Any]:
+    """What decides the last bits of a result, so that work may go on only under the same."""
+    return {
+        "kernel": kernel,
+        "chunk": chunk,
+        "group": group,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }

@@ -1,0 +1,50 @@
+"""The settings of a recollection, checked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unlearning.base import checks, memory, shards
+from unlearning.hfocu.steps import QUIRKS
+from unlearning.training.retrain import CONVENTIONS
+
+
+@dataclass
+class Settings:
+    """The arguments of ``recollect``, checked."""
+
+    sets: Any = None
+    convention: str = "R2"
+    quirks: Iterable[str] = ()
+    kernel: str = "auto"
+    chunk: int | None = None
+    memory: str | int | None = None
+    folder: str | Path | None = None
+    storage: str | None = None
+    save_every: float = 60.0
+    part: tuple[int, int] = (1, 1)
+
+    def __post_init__(self):
+        checks.choice("convention", self.convention, CONVENTIONS)
+        self.quirks = tuple(checks.choice("quirks", name, QUIRKS) for name in self.quirks)
+        if self.chunk is not None:
+            checks.integer("chunk", self.chunk, least=1)
+        if self.memory is not None:
+            self.memory = memory.size(self.memory)
+        if self.storage is not None:
+            checks.choice("storage", self.storage, shards.DTYPES)
+            if self.folder is None:
+                checks.fail("storage", "None without a folder to store in", repr(self.storage))
+        checks.finite("save_every", self.save_every, least=0.0)
+        i, k = self.part
+        checks.integer("part", k, least=1)
+        checks.integer("part", i, least=1, most=k, note=f" (of {k} parts)")
+
+    def checked_sets(self, n: int) -> tuple[tuple[int, ...], ...] | None:
+        """The sets, each valid among n samples."""
+        if self.sets is None:
+            return None
+        if not len(self.sets):
+            checks.fail("sets", "at least one set, or None for every sample", "an empty list")
+        return tuple(tuple(checks.forget_set("sets", members, n)) for members in self.sets)

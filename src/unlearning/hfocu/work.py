@@ -1,0 +1,107 @@
+"""Recollection into a folder: in groups of rows, saved as it goes, finished files last."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlearning.base import checks, shards
+from unlearning.base.checkpoint import Checkpoint, Interval, State
+from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
+
+
+class Work:
+    """What a folder holds of a recollection, before and after it is finished.
+
+    The state and the groups of rows that are finished stand behind one manifest (``state/``); the
+    store's own manifest is written when all rows are there.
+
+    Args:
+        folder: made if missing.
+        identity: what is computed, plain values; another recollection is refused.
+        save_every: seconds between two states; 0 for after every step.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], save_every: float):
+        self.folder, self.identity, self._state = folder, identity, folder / "state"
+        self._interval = Interval(checks.finite("save_every", save_every, least=0.0))
+        self._blocks: list[dict] = []
+        self._group = 0
+
+    def finished(self) -> dict[str, Any] | None:
+        """The manifest, if all rows are there.
+
+        Raises:
+            ValueError: if what is there is another recollection.
+        """
+        if not (self.folder / MANIFEST).exists():
+            return None
+        content = read_manifest(self.folder)
+        if content.get("identity") != self.identity:
+            found = content.get("identity") or {}
+            differ = [key for key in self.identity if self.identity[key] != found.get(key)]
+            checks.fail("folder", "an empty one, or one of the same recollection",
+                        f"{self.folder}, which differs in {', '.join(differ)}")  # fmt: skip
+        return content
+
+    def adopted(self) -> dict[str, Any]:
+        """The circumstances of an unfinished recollection in this folder; empty if none is."""
+        if not (self._state / MANIFEST).exists():
+            return {}
+        return read_manifest(self._state)["circumstances"]
+
+    def begin(self, computed: dict[str, Any]) -> State | None:
+        """Go on with what was saved, or begin.
+
+        Args:
+            computed: how, plain values; another chunk or thread count would give other last bits.
+
+        Raises:
+            ValueError: if it was saved under other circumstances, or is damaged.
+        """
+        self._checkpoint = Checkpoint(self._state, {**self.identity, **computed})
+        state = self._checkpoint.load()
+        if state:
+            self._group, self._blocks = state.progress["group"], state.progress["blocks"]
+        return state
+
+    @property
+    def group(self) -> int:
+        """Number of the group that is being computed."""
+        return self._group
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self._interval.due()
+
+    def save(self, progress: dict, arrays: dict[str, np.ndarray]) -> None:
+        """Save the state of the present group."""
+        whole = {"group": self._group, "blocks": self._blocks, **progress}
+        self._checkpoint.save(whole, arrays)
+
+    def finish_group(self, vectors: torch.Tensor, dtype: str, progress, arrays) -> None:
+        """Write the rows of the present group, and go on to the next."""
+        prefix = f"rows-{self._group:05d}"
+        writer = shards.Writer(self.folder, vectors.shape[1], dtype, prefix=prefix)
+        for part in _pieces(vectors):
+            writer.append(part)
+        self._blocks = self._blocks + writer.close()
+        self._group += 1
+        self.save(progress, arrays)
+
+    def finish(self, content: dict[str, Any]) -> None:
+        """Write the manifest of the finished store, and forget the state."""
+        write_manifest(self.folder, {**content, "identity": self.identity, "blocks": self._blocks})
+        self._checkpoint.discard()
+        self._state.rmdir()
+
+
+def _pieces(vectors: torch.Tensor) -> Iterator[np.ndarray]:
+    """The rows as arrays; those on a GPU are not copied to the host all at once."""
+    if vectors.device.type == "cpu":
+        yield vectors.numpy()
+        return
+    for part in vectors.split(max(1, shards.BLOCK_BYTES // vectors[0].nbytes)):
+        yield part.cpu().numpy()
