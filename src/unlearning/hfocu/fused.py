@@ -28,8 +28,9 @@ from unlearning.training.descent import STRETCH
 
 #: Samples of a group of steps: more of them share one pass, but cost inner products.
 GROUP = 256
-#: Rows worked on at once: their logits and changes stay in the cache.
-CHUNK = 256
+#: Rows worked on at once, by kind of device: on a processor their logits and changes stay in the
+#: cache; on a GPU there must be enough of them that starting the work is not what takes time.
+CHUNKS = {"cpu": 256, "cuda": 32768}
 #: A group ends before the penalty has shrunk its rows below this share: pi_t is divided by.
 LEAST_SHARE = 0.5
 

@@ -100,5 +100,5 @@ def needs_of(objective: Objective, samples: Samples, batches, rule: Rule, kernel
         fixed, per_row, per_chunk_row = (
             fixed + more[0], per_row + more[1], max(per_chunk_row, more[2])
         )  # fmt: skip
-        chunk = fused.CHUNK
+        chunk = fused.CHUNKS[w.device.type]
     return Needs(kernel, fixed, per_row, per_chunk_row, chunk)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from unlearning.base.precision import in_full_float32
 from unlearning.hfocu.approximators import Approximators
 from unlearning.hfocu.job import Job
 from unlearning.hfocu.settings import Settings
@@ -23,6 +24,7 @@ from unlearning.training.trajectory import Run, starting_weights
 AS_RELEASED = tuple(QUIRKS)
 
 
+@in_full_float32
 def recollect(
     run: Run,
     *,
@@ -75,6 +77,7 @@ def recollect(
     return Job(Replay(run), settings).result()
 
 
+@in_full_float32
 def train_and_recollect(
     objective: Objective,
     samples: Samples,

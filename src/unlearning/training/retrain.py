@@ -7,12 +7,14 @@ from collections import deque
 import torch
 
 from unlearning.base import checks
+from unlearning.base.precision import in_full_float32
 from unlearning.training.descent import Position, descend, on_device
 from unlearning.training.trajectory import Run
 
 CONVENTIONS = ("R1", "R2", "R3")
 
 
+@in_full_float32
 def retrain(
     run: Run,
     forget,

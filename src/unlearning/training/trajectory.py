@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from unlearning.base import checks
+from unlearning.base.precision import in_full_float32
 from unlearning.base.provenance import digest
 from unlearning.base.stored import StoredRows
 from unlearning.problem.objective import Objective
@@ -88,6 +89,7 @@ def origin_of(objective: Objective, samples: Samples, schedule: Schedule, start)
     return digest(what, start, samples.inputs, samples.labels)
 
 
+@in_full_float32
 def train(
     objective: Objective,
     samples: Samples,
