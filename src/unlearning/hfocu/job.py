@@ -1,5 +1,6 @@
 """One recollection from its first step to its last: in memory, or into a folder."""
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,13 @@ class Job:
         return Approximators(vectors, self.sets, self.rule.convention, self.rule.quirks,
                              self.source.end().fingerprint)  # fmt: skip
 
-    def _plan(self, chunk, allowed) -> Plan:
-        device = self.source.samples.inputs.device
-        split = self.settings.folder is not None and isinstance(self.source, Replay)
-        return make_plan(self.needs, len(self.rows), chunk=chunk, allowed=allowed, split=split,
-                         device=device)  # fmt: skip
+    def _plan(self, chunk: int | None, allowed: int | None) -> Plan:
+        whole = self.source.all_at_once
+        if not whole and self.settings.folder is None:
+            whole = "with a folder to write to, they can be computed in groups"
+        many = len(self.rows)
+        device = self._device
+        return make_plan(self.needs, many, chunk=chunk, allowed=allowed, device=device, whole=whole)
 
     def _recursion(self, plan: Plan, rows: range) -> Recursion:
         source = self.source
@@ -72,17 +75,17 @@ class Job:
         chunk, group = self._adopted(work)
         plan = self._plan(chunk, self.settings.memory)
         size = min(group or plan.group, len(self.rows))
-        state = work.begin(circumstances(plan.kernel, plan.chunk, size, self._device))
+        state = work.begin(circumstances(plan.kernel, plan.chunk, size, self._device), plan.working)
         groups = [self.rows[i : i + size] for i in range(0, len(self.rows), size)]
         steps = len(self.source.batches)
         made = work.group * steps + (state.progress["t"] % steps if state else 0)
+        if work.group == len(groups):  # all was there, but for the manifest
+            deque(self.source.begin(state), maxlen=0)
         with interruptible() as stop, bar("recollect", steps * len(groups), made) as shown:
             while work.group < len(groups):
                 rows = groups[work.group]
                 self._group(work, self._recursion(plan, rows), state, stop, shown)
                 state = None
-        for _ in self.source.begin(state):  # all was there, but for the manifest
-            pass
         work.finish(self._content() | self.source.ends(work.folder))
 
     def _adopted(self, work: Work) -> tuple[int | None, int | None]:
@@ -96,7 +99,7 @@ class Job:
         if state and state.progress["t"] == last:  # of the group before
             state = None
         if state:
-            vectors = torch.from_numpy(state.read("vectors")).to(vectors.device)
+            work.read_into(state, vectors)
         for stretch in self.source.begin(state):
             for steps in recursion.advance(vectors, stretch):
                 shown.update(len(steps))

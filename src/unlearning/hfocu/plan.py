@@ -19,11 +19,13 @@ class Plan:
         kernel: how products with the Hessian are computed.
         chunk: rows multiplied at once.
         group: rows held in memory at once; further groups take further walks along the run.
+        working: bytes that are taken beside the rows that are held.
     """
 
     kernel: str
     chunk: int
     group: int
+    working: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Needs:
 
 
 def make_plan(
-    needs: Needs, rows: int, *, chunk: int | None, allowed: int | None, split: bool, device
+    needs: Needs, rows: int, *, chunk: int | None, allowed: int | None, device, whole: str = ""
 ) -> Plan:
     """Choose chunk and group.
 
@@ -55,8 +57,9 @@ def make_plan(
         rows: of the result.
         chunk: asked for, or None.
         allowed: bytes, or None for nearly all that is free.
-        split: whether the rows may be computed in several groups, one after the other.
         device: whose memory it is.
+        whole: advice for an error where all rows must be held at once; empty where they may be
+            computed in several groups, one after the other.
 
     Raises:
         ValueError: if it does not fit; the message says what is needed and what is allowed.
@@ -64,21 +67,20 @@ def make_plan(
     origin = "as asked for"
     if allowed is None:
         allowed, origin = int(0.9 * memory.available(device)), "nine tenths of what is free"
-    what = f"{rows} vectors, computed in groups" if split else f"all {rows} vectors at once"
-    if not split:
-        origin += "; with a folder to write to, they can be computed in groups"
-    held = needs.fixed if split else needs.fixed + rows * needs.per_row
-    each = needs.per_chunk_row + (needs.per_row if split else 0)
+    what = f"all {rows} vectors at once" if whole else f"{rows} vectors, computed in groups"
+    origin += f"; {whole}" if whole else ""
+    held = needs.fixed + rows * needs.per_row if whole else needs.fixed
+    each = needs.per_chunk_row + (0 if whole else needs.per_row)
     if chunk is None:
         chunk = memory.fit(held, each, min(rows, needs.chunk), allowed, what, origin)
     else:  # as it is, or not at all
         chunk = min(rows, chunk)
         memory.fit(held, chunk * each, 1, allowed, f"{what} (chunk = {chunk})", origin)
-    if not split:
-        return Plan(needs.kernel, chunk, rows)
     working = needs.fixed + chunk * needs.per_chunk_row
+    if whole:
+        return Plan(needs.kernel, chunk, rows, working)
     group = memory.fit(working, needs.per_row, rows, allowed, what, origin)
-    return Plan(needs.kernel, chunk, group)
+    return Plan(needs.kernel, chunk, group, working)
 
 
 def needs_of(objective: Objective, samples: Samples, batches, rule: Rule, kernel: str) -> Needs:

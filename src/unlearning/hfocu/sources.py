@@ -22,6 +22,7 @@ class Replay:
     """The steps of a run that has kept its weights."""
 
     mode = "replay"
+    all_at_once = ""  # rows may be computed in groups, one walk each
 
     def __init__(self, run: Run):
         self.run, self.objective, self.samples = run, run.objective, run.samples
@@ -58,6 +59,7 @@ class Along:
     """
 
     mode = "along with training"
+    all_at_once = "rows can be computed in groups along a run that was kept (train with a folder)"
 
     def __init__(self, objective, samples, schedule, start: torch.Tensor):
         self.objective, self.samples, self.schedule = objective, samples, schedule

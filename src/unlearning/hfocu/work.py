@@ -1,15 +1,18 @@
 """Recollection into a folder: in groups of rows, saved as it goes, finished files last."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from unlearning.base import checks, shards
+from unlearning.base import checks
+from unlearning.base.blocks import write_block
 from unlearning.base.checkpoint import Checkpoint, Interval, State
 from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
+
+#: Bytes of rows in one file, at most.
+LARGEST_BLOCK = 16 * 2**20
 
 
 class Work:
@@ -52,16 +55,18 @@ class Work:
             return {}
         return read_manifest(self._state)["circumstances"]
 
-    def begin(self, computed: dict[str, Any]) -> State | None:
+    def begin(self, computed: dict[str, Any], working: int) -> State | None:
         """Go on with what was saved, or begin.
 
         Args:
             computed: how, plain values; another chunk or thread count would give other last bits.
+            working: bytes that computing takes beside the rows; writing takes no more.
 
         Raises:
             ValueError: if it was saved under other circumstances, or is damaged.
         """
         self._checkpoint = Checkpoint(self._state, {**self.identity, **computed})
+        self._at_once = min(LARGEST_BLOCK, working // 4)  # rounding takes some copies
         state = self._checkpoint.load()
         if state:
             self._group, self._blocks = state.progress["group"], state.progress["blocks"]
@@ -81,13 +86,20 @@ class Work:
         whole = {"group": self._group, "blocks": self._blocks, **progress}
         self._checkpoint.save(whole, arrays)
 
+    def read_into(self, state: State, vectors: torch.Tensor) -> None:
+        """Fill the rows of the present group with those that were saved."""
+        if vectors.device.type == "cpu":
+            state.read_into("vectors", vectors.numpy())
+        else:
+            vectors.copy_(torch.from_numpy(state.read("vectors")))
+
     def finish_group(self, vectors: torch.Tensor, dtype: str, progress, arrays) -> None:
         """Write the rows of the present group, and go on to the next."""
-        prefix = f"rows-{self._group:05d}"
-        writer = shards.Writer(self.folder, vectors.shape[1], dtype, prefix=prefix)
-        for part in _pieces(vectors):
-            writer.append(part)
-        self._blocks = self._blocks + writer.close()
+        blocks = []
+        for number, part in enumerate(vectors.split(max(1, self._at_once // vectors[0].nbytes))):
+            path = self.folder / f"rows-{self._group:05d}-{number:05d}.safetensors"
+            blocks.append(write_block(path, part.cpu().numpy(), dtype))
+        self._blocks = self._blocks + blocks
         self._group += 1
         self.save(progress, arrays)
 
@@ -96,12 +108,3 @@ class Work:
         write_manifest(self.folder, {**content, "identity": self.identity, "blocks": self._blocks})
         self._checkpoint.discard()
         self._state.rmdir()
-
-
-def _pieces(vectors: torch.Tensor) -> Iterator[np.ndarray]:
-    """The rows as arrays; those on a GPU are not copied to the host all at once."""
-    if vectors.device.type == "cpu":
-        yield vectors.numpy()
-        return
-    for part in vectors.split(max(1, shards.BLOCK_BYTES // vectors[0].nbytes)):
-        yield part.cpu().numpy()
