@@ -65,6 +65,7 @@ class Work:
         Raises:
             ValueError: if it was saved under other circumstances, or is damaged.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._checkpoint = Checkpoint(self._state, {**self.identity, **computed})
         self._at_once = min(LARGEST_BLOCK, working // 4)  # rounding takes some copies
         state = self._checkpoint.load()
