@@ -1,8 +1,9 @@
 """One block of rows: a safetensors file with a checksum for each row.
 
-It is written by the safetensors library and read here: the library cannot slice bfloat16 without
-PyTorch, and takes one slice at a time, as a copy. The format is a length (8 bytes, little-endian),
-a JSON header that says where each tensor begins, and the tensors' bytes.
+The format is a length (8 bytes, little-endian), a JSON header that says where each tensor begins,
+and the tensors' bytes. Both sides are here. The safetensors library reads these files; but it
+slices bfloat16 only with PyTorch, one slice at a time, as a copy; and it writes by way of files of
+random names, which a kill would leave behind, and which only their owner may read.
 """
 
 import json
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors import TensorSpec, serialize_file
 
 from unlearning.base.checks import choice, fail
 from unlearning.base.durable import replace
@@ -26,9 +26,8 @@ def write_block(path: str | Path, rows: Any, dtype: str) -> dict:
 
     Args:
         path: the file; its folder exists.
-        rows: shape ``[r, d]``, both at least 1, any float dtype; int64, uint8 and bool only as
-            ``dtype`` itself.
-        dtype: how to store them; float64 becomes bfloat16 by way of float32.
+        rows: shape ``[r, d]``, both at least 1, any float dtype, or exactly ``dtype``.
+        dtype: how to store them, a key of `STORED`; float64 becomes bfloat16 by way of float32.
 
     Returns:
         The block's entry for a manifest: ``file`` (name), ``rows`` (r), ``crc`` (CRC-32 of the
@@ -56,17 +55,30 @@ def matrix(rows: Any, columns: int | None = None) -> np.ndarray:
 
 def write_stored(path: Path, stored: np.ndarray, error: float, dtype: str) -> dict:
     """Write rows that are encoded already, C-contiguous; as `write_block`."""
-    checksums = np.array([zlib.crc32(row) for row in stored], "<u4")
-    # The library reads both arrays where they are: nothing is copied.
-    tensors = {
-        name: TensorSpec(
-            dtype=kind, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
-        )
-        for name, kind, array in (("rows", dtype, stored), ("checksums", "uint32", checksums))
-    }
-    replace(path, lambda part: serialize_file(tensors, part))
+    checksums = np.fromiter((zlib.crc32(row) for row in stored), "<u4", len(stored))
+    tensors = {"rows": (stored, dtype), "checksums": (checksums, "uint32")}
+    replace(path, lambda part: _save(part, tensors))
     crc = zlib.crc32(checksums)
     return {"file": path.name, "rows": len(stored), "crc": crc, "error": error}
+
+
+def _save(path: Path, tensors: dict[str, tuple[np.ndarray, str]]) -> None:
+    # Wider ones first, so that each begins at a multiple of its width.
+    ordered = sorted(tensors.items(), key=lambda tensor: -tensor[1][0].itemsize)
+    header, end = {}, 0
+    for name, (array, dtype) in ordered:
+        begin, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": STORED[dtype][1],
+            "shape": array.shape,
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, (array, _) in ordered:
+            file.write(array)  # from where it is: nothing is copied
 
 
 class Block:
@@ -94,7 +106,7 @@ class Block:
                 self.columns = header["rows"]["shape"][1]
                 shape = [rows, self.columns]
                 self._begin = start + _offset(header["rows"], STORED[dtype], shape)
-                file.seek(start + _offset(header["checksums"], ("<u4", "U32"), [rows]))
+                file.seek(start + _offset(header["checksums"], STORED["uint32"], [rows]))
                 checksums = file.read(4 * rows)
         except OSError as error:
             fail(str(path), "a block of rows", error.strerror)
@@ -103,7 +115,7 @@ class Block:
             fail(str(path), wanted, f"another or a damaged file ({error})")
         if zlib.crc32(checksums) != crc:
             fail(str(path), "the checksums that were written", "others")
-        self._checksums = np.frombuffer(checksums, "<u4").tolist()
+        self._checksums = np.frombuffer(checksums, "<u4")
 
     def read(self, numbers: Iterable[int], outs: Iterable[np.ndarray]) -> None:
         """Fill each of ``outs`` (C-contiguous, ``[columns]``, as `decode` gives) with its row.
@@ -111,8 +123,8 @@ class Block:
         Raises:
             ValueError: that names the file and the row, if its bytes are not those written.
         """
-        raw = np.empty(self.columns, STORED[self._dtype][0])
         rounded = self._dtype == "bfloat16"  # all others are read to where they belong
+        raw = np.empty(self.columns if rounded else 0, STORED[self._dtype][0])
         try:
             with open(self.path, "rb", buffering=0) as file:
                 for number, out in zip(numbers, outs, strict=True):

@@ -15,7 +15,7 @@ from unlearning.base.blocks import write_block
 from unlearning.base.checks import choice, fail, finite
 from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
 from unlearning.base.rounding import STORED
-from unlearning.base.shards import BLOCK_BYTES, Rows
+from unlearning.base.shards import BLOCK_BYTES, ROWS_AT_ONCE, Rows
 
 SLOTS = ("a", "b")
 
@@ -56,7 +56,7 @@ class State:
         return out
 
     def read_into(self, name: str, out: np.ndarray) -> None:
-        """Fill ``out`` with one array, needing no other memory.
+        """Fill ``out`` with one array, needing next to no other memory.
 
         Args:
             name: of the array.
@@ -72,7 +72,10 @@ class State:
             words = "shape {}, dtype {}, contiguous: {}"
             fail("out", words.format(*wanted), words.format(*given))
         if name in self._rows:
-            self._rows[name].read(range(self._rows[name].shape[0]), out=_as_rows(out))
+            rows = _as_rows(out)
+            for begin in range(0, len(rows), ROWS_AT_ONCE):
+                part = rows[begin : begin + ROWS_AT_ONCE]
+                self._rows[name].read(range(begin, begin + len(part)), out=part)
 
 
 class Checkpoint:
@@ -110,8 +113,8 @@ class Checkpoint:
 
         Args:
             progress: small plain values (JSON).
-            arrays: of any shape; dtype float32, float64, int64, uint8 or bool. Contiguous ones are
-                written from where they are, others copied some 64 MiB at a time.
+            arrays: of any shape; dtype float32, float64, int64, uint32, uint8 or bool. Contiguous
+                ones are written from where they are, others copied some 64 MiB at a time.
 
         Raises:
             ValueError: if a value or dtype is another, or the folder holds a state of other
@@ -137,8 +140,11 @@ class Checkpoint:
         if not (self.folder / MANIFEST).exists():
             return None
         content = read_manifest(self.folder)
-        if content.get("circumstances") != self._circumstances:
-            self._differ(content.get("circumstances", {}))
+        missing = {"circumstances", "progress", "slot", "arrays"} - content.keys()
+        if missing:
+            fail(str(self.folder / MANIFEST), "a state", f"no {', '.join(sorted(missing))}")
+        if content["circumstances"] != self._circumstances:
+            self._differ(content["circumstances"])
         return content
 
     def _differ(self, saved: dict) -> NoReturn:
@@ -220,12 +226,14 @@ class Stop:
 def interruptible() -> Iterator[Stop]:
     """Turn Ctrl-C (SIGINT) and SIGTERM into a flag, so that a step ends before the work does.
 
-    A second Ctrl-C raises KeyboardInterrupt at once. Signals that this process ignores stay
+    A second Ctrl-C raises KeyboardInterrupt at once. Within another ``interruptible`` it gives the
+    same flag, so that inner and outer work both stop. Signals that this process ignores stay
     ignored. Outside the main thread, where handlers cannot be set, nothing changes.
     """
-    stop, before = Stop(), {}
+    around = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    stop, before = (around if isinstance(around, Stop) else Stop()), {}
     try:
-        if threading.current_thread() is threading.main_thread():
+        if stop is not around and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     before[number] = signal.signal(number, stop._handle)

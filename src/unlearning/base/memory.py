@@ -42,8 +42,9 @@ def size(text: str | int, argument: str = "memory") -> int:
     return count
 
 
-def shown(count: int, *, up: bool = False) -> str:
+def shown(count: float, *, up: bool = False) -> str:
     """Return bytes in a binary unit with one decimal, as ``1.9 GiB``; ``up`` rounds up."""
+    count = ceil(count)
     for unit in BINARY:
         tenths = Fraction(10 * count, UNITS[unit])
         tenths = ceil(tenths) if up else round(tenths)
@@ -73,7 +74,7 @@ def fit(fixed: int, per_item: int, wanted: int, allowed: int, what: str, allowed
         parts = f"fixed {shown(fixed)} + one {shown(per_item)} of {wanted}"
         needed = f"at least {shown(fixed + per_item, up=True)} for {what} ({parts})"
         fail("memory", needed, f"{shown(allowed)} ({allowed_from})")
-    return wanted if per_item == 0 else min(wanted, (allowed - fixed) // per_item)
+    return wanted if per_item == 0 else min(wanted, int((allowed - fixed) // per_item))
 
 
 def available(device: Any = "cpu") -> int:

@@ -1,7 +1,7 @@
 """Matrices of rows on disk: a folder with blocks of rows, and a manifest that lists them.
 
 Every file gets its name last, so a process that is killed leaves the old files or the new ones,
-whole. NumPy and safetensors suffice: a process that only looks rows up starts without PyTorch.
+whole. NumPy suffices: a process that only looks rows up starts without PyTorch.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 64 * 2**20
+ROWS_AT_ONCE = 2**16  # each row number takes some memory, which must not exceed that of the rows
 
 
 class Writer:
@@ -155,7 +156,7 @@ class Rows:
         Raises:
             ValueError: that names the file and the row, as `read` does.
         """
-        step = max(1, BLOCK_BYTES // (8 * self.shape[1]))
+        step = min(max(1, BLOCK_BYTES // (8 * self.shape[1])), ROWS_AT_ONCE)
         for begin in range(0, self.shape[0], step):
             self.read(range(begin, min(begin + step, self.shape[0])))
 
@@ -185,10 +186,7 @@ def open_store(folder: str | Path) -> tuple[Rows, dict]:
     Raises:
         ValueError: that names the manifest or block that is missing, malformed or damaged.
     """
-    content = read_manifest(folder)
-    missing = {"dtype", "blocks"} - content.keys()
-    if missing:
-        fail(str(Path(folder, MANIFEST)), "a store of rows", f"no {', '.join(sorted(missing))}")
+    content = _store(folder, "dtype", "blocks")
     return Rows(folder, content["blocks"], content["dtype"]), content
 
 
@@ -206,11 +204,14 @@ def merge(folder: str | Path, parts: Sequence[str | Path]) -> None:
         ValueError: if parts differ in what must be the same, or rows are missing or come twice; it
             names the key, or the rows and the parts.
     """
-    named = {_inside(Path(folder), Path(part)): read_manifest(part) for part in parts}
+    named = [
+        (_inside(Path(folder), Path(part)), _store(part, "dtype", "blocks", "first", "of"))
+        for part in parts
+    ]
     if not named:
         fail("parts", "at least one folder", "none")
     _same(named)
-    ordered = sorted(named.items(), key=lambda part: part[1]["first"])
+    ordered = sorted(named, key=lambda part: part[1]["first"])
     _complete(ordered)
     blocks = [
         {**entry, "file": f"{name}/{entry['file']}"}
@@ -220,6 +221,15 @@ def merge(folder: str | Path, parts: Sequence[str | Path]) -> None:
     whole = {**ordered[0][1], "first": 0, "blocks": blocks}
     Rows(folder, blocks, whole["dtype"])  # every file is there, and fits the others
     write_manifest(folder, whole)
+
+
+def _store(folder: str | Path, *keys: str) -> dict:
+    content = read_manifest(folder)
+    missing = [key for key in keys if key not in content]
+    if missing:
+        wanted = f"a store of rows with {', '.join(keys)}"
+        fail(str(Path(folder, MANIFEST)), wanted, f"no {', '.join(missing)}")
+    return content
 
 
 def _inside(folder: Path, part: Path) -> str:
@@ -233,9 +243,9 @@ def _inside(folder: Path, part: Path) -> str:
     return name
 
 
-def _same(named: dict[str, dict]) -> None:
+def _same(named: list[tuple[str, dict]]) -> None:
     """Refuse parts that differ in anything but their rows."""
-    (name, model), *others = named.items()
+    (name, model), *others = named
     for other, content in others:
         for key in sorted((model.keys() | content.keys()) - {"first", "blocks"}):
             ours, theirs = model.get(key, "nothing"), content.get(key, "nothing")

@@ -1,0 +1,105 @@
+"""Saves states, is killed at random moments, and checks what is left. Run by test_checkpoint.py.
+
+A process of its own, so that the children fork from a parent without threads. Prints as JSON how
+often the work was killed and in which places.
+"""
+
+import json
+import os
+import random
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from unlearning.base import checkpoint
+from unlearning.base.checkpoint import Checkpoint
+
+# Several blocks to an array, so that kills fall between them.
+checkpoint.BLOCK_BYTES = 16_000
+
+
+def arrays_of(counter):
+    """The state that belongs to a counter: its size, too, so that stale blocks would be left."""
+    rng = np.random.default_rng(counter)
+    rows = 20 + counter % 3 * 20
+    return {
+        "approximators": rng.standard_normal((rows, 200)),
+        "weights": rng.random(50 + counter % 7, dtype=np.float32),
+        "seen": rng.integers(0, 2, 30).astype(bool),
+        "counter": np.array(counter),
+    }
+
+
+def work(folder, confirmed):
+    """Save counter after counter, and say each after its save has returned."""
+    saved = Checkpoint(folder, {"run": "kill"})
+    state = saved.load()
+    counter = 0 if state is None else state.progress["counter"]
+    while True:
+        counter += 1
+        saved.save({"counter": counter}, arrays_of(counter))
+        os.write(confirmed, counter.to_bytes(8, "little"))
+
+
+def kill_once(folder, rng):
+    """Return the last counter that a killed child confirmed, 0 for none."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            work(folder, writing)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    # Long enough to begin; then anywhere in a save.
+    select.select([reading], [], [], 0.02)
+    time.sleep(rng.uniform(0, 0.02))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as pipe:
+        counters = pipe.read()
+    if not os.WIFSIGNALED(status):
+        raise SystemExit("the work ended by itself")
+    return int.from_bytes(counters[-8:], "little")
+
+
+def check(folder, least):
+    """Return the counter of the state that is left; SystemExit if it is not whole or too old."""
+    state = Checkpoint(folder, {"run": "kill"}).load()
+    counter = 0 if state is None else state.progress["counter"]
+    if counter < least:
+        raise SystemExit(f"state {counter} is left, {least} had been confirmed")
+    if state is not None:
+        found, expected = state.arrays, arrays_of(counter)
+        if found.keys() != expected.keys():
+            raise SystemExit(f"state {counter} has {list(found)}")
+        for name, array in expected.items():
+            if found[name].dtype != array.dtype or not np.array_equal(found[name], array):
+                raise SystemExit(f"state {counter}: {name} is not its own")
+    return counter
+
+
+def main(root, kills, seed):
+    """Kill so often, beginning anew now and then; print the counts."""
+    rng, began = random.Random(seed), time.monotonic()
+    counts = dict.fromkeys(("kills", "in a file", "between files", "before the word", "first"), 0)
+    for number in range(kills):
+        folder = Path(root, f"work-{number // 20}")
+        before = check(folder, 0)
+        confirmed = kill_once(folder, rng)
+        left = check(folder, max(before, confirmed))
+        names = {path.name for path in folder.glob("*")}
+        counts["kills"] += 1
+        counts["in a file"] += any(name.endswith(".part") for name in names)
+        counts["between files"] += {name[0] for name in names} >= {"a", "b"}
+        counts["before the word"] += left > max(before, confirmed)
+        counts["first"] += before == 0
+    print(json.dumps({**counts, "states": left, "seconds": time.monotonic() - began}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,357 @@
+"""Stores of many rows: round trips, what a read touches, memory, damage, and merging parts."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from unlearning.base.shards import (
+    DTYPES,
+    Rows,
+    Writer,
+    merge,
+    open_store,
+    read_manifest,
+    write_block,
+    write_manifest,
+)
+
+RNG = np.random.default_rng(3)
+
+
+def write_store(folder, values, dtype="float64", block_bytes=2**26, **meta):
+    writer = Writer(folder, values.shape[1], dtype, block_bytes=block_bytes)
+    writer.append(values)
+    write_manifest(folder, {"dtype": dtype, "blocks": writer.close(), **meta})
+
+
+@given(
+    rows=st.integers(1, 40),
+    columns=st.integers(1, 9),
+    dtype=st.sampled_from(DTYPES),
+    block_bytes=st.integers(1, 400),
+    cuts=st.lists(st.integers(0, 40)),
+    data=st.data(),
+)
+def test_round_trip(tmp_path_factory, rows, columns, dtype, block_bytes, cuts, data):
+    folder = tmp_path_factory.mktemp("store")
+    values = RNG.standard_normal((rows, columns))
+    writer = Writer(folder, columns, dtype, block_bytes=block_bytes)
+    for piece in np.split(values, sorted(c for c in cuts if 0 < c < rows)):
+        if len(piece):
+            writer.append(piece)
+    entries = writer.close()
+    store = Rows(folder, entries, dtype)
+    rounded = torch.from_numpy(values).to(getattr(torch, dtype))
+    tensors = [load_file(folder / entry["file"])["rows"] for entry in entries]
+    assert torch.equal(torch.cat(tensors), rounded)
+    assert all(t.nbytes <= block_bytes or len(t) == 1 for t in tensors)
+    numbers = data.draw(st.lists(st.integers(0, rows - 1), max_size=60))
+    read = store.read(numbers)
+    assert store.shape == (rows, columns)
+    assert read.dtype == (np.float64 if dtype == "float64" else np.float32)
+    assert np.array_equal(read, rounded.double().numpy()[numbers].reshape(-1, columns))
+    exact = torch.from_numpy(values)
+    error = ((rounded.double() - exact).norm(dim=1) / exact.norm(dim=1)).max()
+    assert max(e["error"] for e in entries) == pytest.approx(float(error), rel=1e-6)
+    store.verify()
+    shutil.rmtree(folder)
+
+
+def test_blocks_are_named_in_order_and_close_may_be_asked_again(tmp_path):
+    writer = Writer(tmp_path / "new" / "folder", 2, "float32", block_bytes=16, prefix="a")
+    writer.append(RNG.random((5, 2)))
+    entries = writer.close()
+    assert [e["file"] for e in entries] == [f"a-0000{i}.safetensors" for i in range(3)]
+    assert [e["rows"] for e in entries] == [2, 2, 1]
+    assert writer.close() == entries
+    assert sorted(os.listdir(tmp_path / "new" / "folder")) == [e["file"] for e in entries]
+
+
+def test_numbers_of_any_kind_and_an_array_to_fill(tmp_path):
+    values = RNG.random((7, 3))
+    write_store(tmp_path, values, block_bytes=48)
+    store, _ = open_store(tmp_path)
+    for numbers in ([6, 0], (6, 0), range(6, -1, -6), np.array([6, 0], "u1"), torch.tensor([6, 0])):
+        assert np.array_equal(store.read(numbers), values[[6, 0]])
+    out = torch.zeros(7, 3, dtype=torch.float64)
+    assert store.read(range(7), out=out.numpy()) is not None
+    assert np.array_equal(out.numpy(), values)
+    assert store.read([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("numbers", [[7], [-1], [0.5], [True], [[1]], 3, "1", None])
+def test_numbers_that_are_none_are_refused(tmp_path, numbers):
+    write_store(tmp_path, np.ones((7, 3)))
+    store, _ = open_store(tmp_path)
+    with pytest.raises(ValueError, match="numbers: expected"):
+        store.read(numbers)
+
+
+@pytest.mark.parametrize(
+    "out", [np.empty((2, 3), "f4"), np.empty((3, 3)), np.empty((3, 2)).T, np.empty(6)]
+)
+def test_an_array_that_cannot_be_filled_is_refused(tmp_path, out):
+    write_store(tmp_path, np.ones((7, 3)))
+    store, _ = open_store(tmp_path)
+    with pytest.raises(ValueError, match=r"out: expected float64 \[2, 3\], contiguous, got"):
+        store.read([0, 1], out=out)
+
+
+BIG = (2000, 4096)  # 8 KiB a row in bfloat16
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("big")
+    write_store(folder, np.full(BIG, 1.5, "f4"), "bfloat16", block_bytes=4 * 2**20)
+    return folder
+
+
+def bytes_read():
+    with open("/proc/self/io", encoding="ascii") as file:
+        return int(file.readline().split()[1])
+
+
+def test_a_read_touches_the_rows_asked_and_no_others(big):
+    store, manifest = open_store(big)
+    assert len(manifest["blocks"]) == 4
+    numbers = [1999, 0, 700]
+    before = bytes_read()
+    looking = bytes_read() - before
+    tracemalloc.start()
+    before = bytes_read()
+    values = store.read(numbers)
+    touched = bytes_read() - before - looking
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.all(values == 1.5)
+    assert touched == 3 * 2 * BIG[1]
+    assert peak < 3 * 4 * BIG[1] + 100_000
+
+
+def test_opening_touches_headers_and_checksums_only(big):
+    before = bytes_read()
+    open_store(big)
+    assert bytes_read() - before < 100_000  # of 16 MB
+
+
+def test_rows_are_readable_while_all_others_are_damaged(tmp_path):
+    values = RNG.random((50, 20))
+    write_store(tmp_path, values, block_bytes=4000)
+    store, manifest = open_store(tmp_path)
+    keep = [3, 17, 49]
+    for entry in manifest["blocks"]:
+        path = tmp_path / entry["file"]
+        data = bytearray(path.read_bytes())
+        for number in set(range(50)) - set(keep):
+            place = data.find(values[number].tobytes())
+            if place >= 0:
+                data[place : place + 160] = bytes(160)
+        path.write_bytes(data)
+    assert np.array_equal(store.read(keep), values[keep])
+    for number in set(range(50)) - set(keep):
+        with pytest.raises(ValueError, match="rows-0000[01].safetensors: expected row"):
+            store.read([number])
+
+
+def test_verify_names_the_row_that_was_changed_in_any_block(tmp_path):
+    values = RNG.random((50, 20)).astype("f4")
+    write_store(tmp_path, values, "float32", block_bytes=1600)
+    store, manifest = open_store(tmp_path)
+    store.verify()
+    for number in (0, 19, 20, 49):
+        path = tmp_path / manifest["blocks"][number // 20]["file"]
+        whole = path.read_bytes()
+        place = whole.index(values[number].tobytes()) + 79
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=f"{path}: expected row {number % 20} as it was"):
+            store.verify()
+        path.write_bytes(whole)
+    store.verify()
+
+
+def test_a_writer_holds_one_block_and_not_what_it_was_given(tmp_path):
+    piece = RNG.random((1000, 100))  # 0.8 MB, forty times
+    tracemalloc.start()
+    writer = Writer(tmp_path, 100, "bfloat16", block_bytes=2**20)
+    for _ in range(40):
+        writer.append(piece)
+    entries = writer.close()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(e["rows"] for e in entries) == 40_000
+    # One block; a tile of 2^18 values in float64, four times; the piece as stored.
+    assert peak < 2**20 + 4 * 8 * 100_000 + 10**6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((0, "float32"), "columns: expected an integer of at least 1"),
+        ((3, "float16"), "dtype: expected one of float32, float64, bfloat16, got"),
+        ((3, "int64"), "dtype: expected one of float32, float64, bfloat16, got"),
+    ],
+)
+def test_writers_of_something_else_are_refused(tmp_path, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        Writer(tmp_path, *arguments)
+    with pytest.raises(ValueError, match="block_bytes: expected an integer of at least 1"):
+        Writer(tmp_path, 3, "float32", block_bytes=0)
+    writer = Writer(tmp_path, 3, "float32")
+    for rows in (np.ones((2, 4)), np.ones(3), np.ones((0, 3))):
+        with pytest.raises(ValueError, match=r"rows: expected shape \[r, 3\]"):
+            writer.append(rows)
+    assert writer.close() == []
+
+
+def test_stores_that_are_none_are_named(tmp_path):
+    for entries in ([], [{"file": "x"}], [3], None, [{"file": 1, "rows": 1, "crc": 1}]):
+        with pytest.raises(ValueError, match=f"{tmp_path}: expected"):
+            Rows(tmp_path, entries, "float32")
+    one = write_block(tmp_path / "one", np.ones((1, 3)), "float32")
+    two = write_block(tmp_path / "two", np.ones((1, 4)), "float32")
+    with pytest.raises(ValueError, match="two: expected 3 columns as in the first block, got 4"):
+        Rows(tmp_path, [one, two], "float32")
+    with pytest.raises(ValueError, match="one: expected a whole block of 1 rows in float64"):
+        Rows(tmp_path, [one], "float64")
+    with pytest.raises(ValueError, match="dtype: expected one of"):
+        Rows(tmp_path, [one], "half")
+    write_manifest(tmp_path, {"blocks": []})
+    with pytest.raises(
+        ValueError, match="manifest.json: expected a store of rows with dtype, blocks, got no dtype"
+    ):
+        open_store(tmp_path)
+
+
+def test_a_store_says_what_its_manifest_says(tmp_path):
+    write_store(tmp_path, np.ones((2, 2)), run="abc", convention="R2")
+    store, manifest = open_store(tmp_path)
+    assert manifest.keys() == {"format", "dtype", "blocks", "run", "convention"}
+    assert (manifest["run"], manifest["format"], store.dtype) == ("abc", 1, "float64")
+
+
+# Merging.
+
+VALUES = RNG.random((10, 4))
+
+
+def write_parts(folder, *ranges, of=10, **meta):
+    for begin, end in ranges:
+        part = folder / f"part-{begin}"
+        write_store(part, VALUES[begin:end], block_bytes=64, first=begin, of=of, **meta)
+    return [folder / f"part-{begin}" for begin, _ in ranges]
+
+
+def test_parts_in_any_order_make_one_store_and_nothing_is_copied(tmp_path):
+    parts = write_parts(tmp_path, (7, 10), (0, 3), (3, 7), run="x")
+    merge(tmp_path, parts)
+    store, manifest = open_store(tmp_path)
+    assert np.array_equal(store.read(range(10)), VALUES)
+    assert manifest["blocks"][0]["file"] == "part-0/rows-00000.safetensors"
+    kept = {key: manifest[key] for key in ("run", "of", "first", "dtype")}
+    assert kept == {"run": "x", "of": 10, "first": 0, "dtype": "float64"}
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == []
+    moved = shutil.move(tmp_path, tmp_path.with_name("elsewhere"))
+    assert np.array_equal(open_store(moved)[0].read([9, 0]), VALUES[[9, 0]])
+
+
+def test_a_relative_folder_will_do(tmp_path, monkeypatch):
+    write_parts(tmp_path / "whole", (0, 4), (4, 10))
+    monkeypatch.chdir(tmp_path)
+    merge("whole", ["whole/part-4", "whole/part-0"])
+    assert open_store("whole")[0].shape == (10, 4)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "words"),
+    [
+        ([(0, 3), (5, 10)], "rows 3 to 4, got no part that has them"),
+        ([(2, 10)], "rows 0 to 1, got no part that has them"),
+        ([(0, 4), (4, 8)], "rows 8 to 9, got no part that has them"),
+        ([(0, 6), (4, 10)], "each row once, got row 4 in part-0 and in part-4"),
+        ([(0, 10), (3, 5)], "each row once, got row 3 in part-0 and in part-3"),
+    ],
+)
+def test_rows_missing_or_twice_are_named(tmp_path, ranges, words):
+    with pytest.raises(ValueError, match=f"parts: expected {words}"):
+        merge(tmp_path, write_parts(tmp_path, *ranges))
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_the_same_part_twice_and_too_many_rows_are_named(tmp_path):
+    parts = write_parts(tmp_path, (0, 4), (4, 10), of=8)
+    with pytest.raises(ValueError, match="parts: expected 8 rows, got row 9 in part-4"):
+        merge(tmp_path, parts)
+    with pytest.raises(ValueError, match="each row once, got row 0 in part-0 and in part-0"):
+        merge(tmp_path, [*parts, parts[0]])
+    shutil.copytree(parts[0], tmp_path / "copy")
+    with pytest.raises(ValueError, match="each row once, got row 0 in .*copy"):
+        merge(tmp_path, [*parts, tmp_path / "copy"])
+
+
+def test_parts_of_other_runs_are_named(tmp_path):
+    parts = write_parts(tmp_path, (0, 4), run="a") + write_parts(tmp_path, (4, 10), run="b")
+    with pytest.raises(ValueError, match="parts: expected run = 'a' as in part-0, got 'b' in part"):
+        merge(tmp_path, parts)
+    write_store(tmp_path / "other", VALUES[4:], "float32", first=4, of=10, run="a")
+    with pytest.raises(ValueError, match="dtype = 'float64' as in part-0, got 'float32' in other"):
+        merge(tmp_path, [parts[0], tmp_path / "other"])
+
+
+def test_parts_must_be_stores_within_the_folder(tmp_path):
+    parts = write_parts(tmp_path, (0, 10))
+    inside = tmp_path / "inside"
+    for folder, part in ((inside, parts[0]), (parts[0], parts[0])):
+        with pytest.raises(ValueError, match="parts: expected folders within"):
+            merge(folder, [part])
+    with pytest.raises(ValueError, match="parts: expected at least one folder, got none"):
+        merge(tmp_path, [])
+    with pytest.raises(ValueError, match="missing/manifest.json: expected a manifest, got no such"):
+        merge(tmp_path, [tmp_path / "missing"])
+    write_store(tmp_path / "alone", VALUES)
+    with pytest.raises(
+        ValueError,
+        match="alone/manifest.json: expected a store of rows with dtype.*, got no first, of",
+    ):
+        merge(tmp_path, [tmp_path / "alone"])
+
+
+def test_a_part_with_a_damaged_block_is_not_merged(tmp_path):
+    parts = write_parts(tmp_path, (0, 4), (4, 10))
+    (parts[1] / "rows-00001.safetensors").unlink()
+    with pytest.raises(ValueError, match="part-4/rows-00001.safetensors: expected a block"):
+        merge(tmp_path, parts)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_merged_store_may_be_a_part(tmp_path):
+    inner = tmp_path / "first-half"
+    merge(inner, write_parts(inner, (0, 4), (4, 6), of=6))
+    manifest = read_manifest(inner)
+    write_manifest(inner, {**manifest, "of": 10})
+    merge(tmp_path, [inner, *write_parts(tmp_path, (6, 10))])
+    assert np.array_equal(open_store(tmp_path)[0].read(range(10)), VALUES)
+
+
+def test_importing_needs_numpy_and_nothing_else():
+    """A deletion service must start at once; PyTorch alone takes seconds."""
+    code = """
+import json, sys
+before = set(sys.modules)
+import unlearning.base.shards, unlearning.base.checkpoint, unlearning.base.memory
+unlearning.base.memory.available()
+tops = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(json.dumps(sorted(tops - set(sys.stdlib_module_names))))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == ["numpy", "unlearning"]
