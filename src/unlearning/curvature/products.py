@@ -7,10 +7,11 @@ import torch
 from unlearning.base import checks
 from unlearning.curvature.kernels import generic, softmax
 from unlearning.curvature.kernels.chain import UnfitError
+from unlearning.curvature.kernels.layers import products as layers
 from unlearning.problem.objective import Objective
 
 #: Ways to multiply, from the most special to the most general; ``auto`` takes the first that fits.
-KERNELS = ("auto", "softmax", "generic")
+KERNELS = ("auto", "softmax", "layers", "generic")
 
 
 class Products(Protocol):
@@ -148,5 +149,6 @@ def _any_model(objective: Objective) -> None:
 # By name: what refuses a model, and what multiplies; the most special first.
 _KERNELS = {
     "softmax": (softmax.check, softmax.SoftmaxProducts),
+    "layers": (layers.check, layers.LayerProducts),
     "generic": (_any_model, generic.GenericProducts),
 }

@@ -1,0 +1,76 @@
+"""Pooling layers."""
+
+import torch
+from torch.nn import functional
+
+from unlearning.curvature.kernels.layers.images import as_channels, from_channels
+from unlearning.curvature.kernels.layers.site import Site
+
+
+def winners(site: Site) -> torch.Tensor:
+    """Where each maximum of a max pooling stands in its image, as autograd has it, ties too.
+
+    Returns:
+        Positions ``row * width + column``, shape ``[b, h', w', c]``.
+    """
+    layer = site.layer
+    _, positions = functional.max_pool2d(
+        site.x, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode,
+        return_indices=True,
+    )  # fmt: skip
+    return positions.movedim(1, -1).contiguous()
+
+
+class MaxPool:
+    """Takes the tangent where the maximum stands."""
+
+    def __init__(self, site: Site):
+        self.site = site
+        b, channels, height, width = site.x.shape
+        positions = winners(site)
+        self._pooled = positions.shape
+        image = torch.arange(b, device=positions.device).view(-1, 1, 1, 1) * (height * width)
+        channel = torch.arange(channels, device=positions.device)
+        # Numbers of the rows of K in a tangent [b, h, w, c, K].
+        self._rows = ((positions + image) * channels + channel).flatten()
+
+    def forward(self, tangent) -> torch.Tensor:
+        """Tangent of y."""
+        self._shape = tangent.shape
+        return tangent.flatten(0, 3)[self._rows].view(*self._pooled, -1)
+
+    def backward(self, tangent) -> torch.Tensor:
+        """Tangent of the gradient with respect to x."""
+        down = tangent.new_zeros(self._shape)
+        # Windows that overlap may share a maximum.
+        down.flatten(0, 3).index_add_(0, self._rows, tangent.flatten(0, 3))
+        return down
+
+
+class AvgPool:
+    """A linear layer without parameters: tangents are pooled as values are."""
+
+    def __init__(self, site: Site):
+        self.site, layer = site, site.layer
+        self._settings = (
+            layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode,
+            layer.count_include_pad, layer.divisor_override,
+        )  # fmt: skip
+
+    def forward(self, tangent) -> torch.Tensor:
+        """Tangent of y."""
+        self._images = as_channels(tangent)
+        pooled = functional.avg_pool2d(self._images, *self._settings)
+        return from_channels(pooled, tangent.shape[-1])
+
+    def backward(self, tangent) -> torch.Tensor:
+        """Tangent of the gradient with respect to x."""
+        down = torch.ops.aten.avg_pool2d_backward(
+            as_channels(tangent), self._images, *map(_listed, self._settings)
+        )
+        return from_channels(down, tangent.shape[-1])
+
+
+def _listed(setting):
+    """Kernel, stride and padding as the operator wants them: lists."""
+    return [setting] if type(setting) is int else setting
