@@ -29,13 +29,4 @@ def forget(run: Run, approximators: Approximators, samples) -> torch.Tensor:
         expected = f"those of this run ({run.fingerprint})"
         checks.fail("approximators", expected, f"those of run {approximators.fingerprint}")
     samples = checks.forget_set("samples", samples, len(run.samples))
-    rows = samples if approximators.sets is None else [_row_of(approximators.sets, samples)]
-    return ExactSum(run.weights).add(approximators.vectors[rows]).value
-
-
-def _row_of(sets: tuple[tuple[int, ...], ...], samples: list[int]) -> int:
-    wanted = set(samples)
-    for row, members in enumerate(sets):
-        if set(members) == wanted:
-            return row
-    return checks.fail("samples", f"one of the {len(sets)} recollected sets", sorted(samples))
+    return ExactSum(run.weights).add(approximators.rows(samples)).value

@@ -71,6 +71,7 @@ class Group:
         ends = torch.tensor(sizes).cumsum(0).tolist()
         self.columns = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
         self.gram = self.x @ self.x.T
+        self.reach = self.x.abs().sum(1) + float(layout.bias)  # how much an update is multiplied
         if layout.bias:
             self.gram += 1.0
         # [classes, s, B]: every step's weights on the inputs of every step
@@ -101,8 +102,7 @@ class Group:
         """Apply all steps to ``vectors [K, d]``, the rows from ``first`` on, in place.
 
         Returns:
-            For each step and row, the sum of what changes the row, ``[s, K]``: NaN and infinity
-            show in it.
+            For each step and row, a number that is not finite if the row is not, ``[s, K]``.
         """
         count, layout = len(vectors), self.layout
         members = self.members[first : first + count]
@@ -117,6 +117,7 @@ class Group:
         layout.add_outer_(vectors, f, self.x, beta=share, alpha=-share)
         if self._penalised:
             vectors.addmm_(e, self.steps.weights, alpha=share)
+        sums[-1] = sums[-1] + vectors.sum(1)
         return torch.stack(sums)
 
     @property
@@ -139,7 +140,7 @@ class Group:
         return now
 
     def _change(self, t: int, now, members, f, e) -> torch.Tensor:
-        """Write what step t does to the rows into ``f`` and ``e``; return its sums."""
+        """Write what step t does to the rows into ``f`` and ``e``; return how much, by row."""
         eta, size = self.steps.etas[t], members.shape[1]
         after = self.shares[t + 1]
         p = self.probabilities[t]
@@ -155,7 +156,7 @@ class Group:
             if self._penalised:
                 e[:, t : t + 1] = counts * (fresh * self.rule.l2)
         f[:, :, self.columns[t]] = curved
-        return curved.sum((0, 2))
+        return (curved @ self.reach[self.columns[t]]).sum(0)
 
 
 def groups(factors: Sequence[float], sizes: Sequence[int], etas: Sequence[float], l2: float):

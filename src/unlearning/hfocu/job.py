@@ -38,23 +38,27 @@ class Job:
         """Compute, or read what has been computed."""
         if self.settings.folder is not None:
             return self._on_disk(Path(self.settings.folder))
-        plan = self._plan(self.settings.chunk, self.settings.memory)
+        plan = self._plan(self.settings.chunk)
         recursion = self._recursion(plan, self.rows)
         vectors = recursion.start()
         with bar("recollect", len(self.source.batches)) as shown:
             for stretch in self.source.begin(None):
                 for steps in recursion.advance(vectors, stretch):
                     shown.update(len(steps))
-        return Approximators(vectors, self.sets, self.rule.convention, self.rule.quirks,
-                             self.source.end().fingerprint)  # fmt: skip
+        sets = None if self.sets is None else self.sets[self.rows.start : self.rows.stop]
+        first = self.rows.start if sets is None else 0
+        return Approximators(vectors, sets, self.rule.convention, self.rule.quirks,
+                             self.source.end().fingerprint, first)  # fmt: skip
 
-    def _plan(self, chunk: int | None, allowed: int | None) -> Plan:
+    def _plan(self, chunk: int | None, group: int | None = None) -> Plan:
         whole = self.source.all_at_once
         if not whole and self.settings.folder is None:
             whole = "with a folder to write to, they can be computed in groups"
-        many = len(self.rows)
-        device = self._device
-        return make_plan(self.needs, many, chunk=chunk, allowed=allowed, device=device, whole=whole)
+        many, allowed = len(self.rows), self.settings.memory
+        sizes = {"chunk": chunk, "group": group}
+        return make_plan(
+            self.needs, many, **sizes, allowed=allowed, device=self._device, whole=whole
+        )
 
     def _recursion(self, plan: Plan, rows: range) -> Recursion:
         source = self.source
@@ -72,13 +76,11 @@ class Job:
         return open_approximators(folder, self.source.samples.inputs.device)
 
     def _compute(self, work: Work) -> None:
-        chunk, group = self._adopted(work)
-        plan = self._plan(chunk, self.settings.memory)
-        size = min(group or plan.group, len(self.rows))
-        state = work.begin(circumstances(plan.kernel, plan.chunk, size, self._device), plan.working)
+        plan = self._plan(*self._adopted(work))
+        state = work.begin(circumstances(plan, self._device), plan.working)
+        size, steps = plan.group, len(self.source.batches)
         groups = [self.rows[i : i + size] for i in range(0, len(self.rows), size)]
-        steps = len(self.source.batches)
-        made = work.group * steps + (state.progress["t"] % steps if state else 0)
+        made = work.group * steps + (state.progress["t"] if _within(state) else 0)
         if work.group == len(groups):  # all was there, but for the manifest
             deque(self.source.begin(state), maxlen=0)
         with interruptible() as stop, bar("recollect", steps * len(groups), made) as shown:
@@ -87,6 +89,8 @@ class Job:
                 self._group(work, self._recursion(plan, rows), state, stop, shown)
                 state = None
         work.finish(self._content() | self.source.ends(work.folder))
+        if stop.requested:
+            raise KeyboardInterrupt(f"stopped after the last step; all is in {work.folder}")
 
     def _adopted(self, work: Work) -> tuple[int | None, int | None]:
         """Chunk and group size: those asked for, or else those of the work to go on with."""
@@ -96,8 +100,7 @@ class Job:
     def _group(self, work: Work, recursion: Recursion, state: State | None, stop: Stop, shown):
         """All steps, or those from a state on, for one group of rows."""
         vectors, last = recursion.start(), len(self.source.batches)
-        if state and state.progress["t"] == last:  # of the group before
-            state = None
+        state = state if _within(state) else None
         if state:
             work.read_into(state, vectors)
         for stretch in self.source.begin(state):
@@ -147,12 +150,17 @@ class Job:
         }
 
 
-def circumstances(kernel: str, chunk: int, group: int, device: torch.device) -> dict[str, Any]:
+def _within(state: State | None) -> bool:
+    """Whether a state was saved within a group; if not, it was saved between two."""
+    return state is not None and "vectors" in state.names
+
+
+def circumstances(plan: Plan, device: torch.device) -> dict[str, Any]:
     """What decides the last bits of a result, so that work may go on only under the same."""
     return {
-        "kernel": kernel,
-        "chunk": chunk,
-        "group": group,
+        "kernel": plan.kernel,
+        "chunk": plan.chunk,
+        "group": plan.group,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "instructions": torch.backends.cpu.get_cpu_capability(),

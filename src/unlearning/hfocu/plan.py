@@ -48,7 +48,14 @@ class Needs:
 
 
 def make_plan(
-    needs: Needs, rows: int, *, chunk: int | None, allowed: int | None, device, whole: str = ""
+    needs: Needs,
+    rows: int,
+    *,
+    chunk: int | None,
+    group: int | None,
+    allowed: int | None,
+    device,
+    whole: str,
 ) -> Plan:
     """Choose chunk and group.
 
@@ -56,6 +63,7 @@ def make_plan(
         needs: of the recollection.
         rows: of the result.
         chunk: asked for, or None.
+        group: asked for, or None.
         allowed: bytes, or None for nearly all that is free.
         device: whose memory it is.
         whole: advice for an error where all rows must be held at once; empty where they may be
@@ -79,7 +87,11 @@ def make_plan(
     working = needs.fixed + chunk * needs.per_chunk_row
     if whole:
         return Plan(needs.kernel, chunk, rows, working)
-    group = memory.fit(working, needs.per_row, rows, allowed, what, origin)
+    if group is None:
+        group = memory.fit(working, needs.per_row, rows, allowed, what, origin)
+    else:
+        group = min(rows, group)
+        memory.fit(working, group * needs.per_row, 1, allowed, f"{what} of {group}", origin)
     return Plan(needs.kernel, chunk, group, working)
 
 

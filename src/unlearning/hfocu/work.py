@@ -1,5 +1,6 @@
 """Recollection into a folder: in groups of rows, saved as it goes, finished files last."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,13 @@ class Work:
         if not (self.folder / MANIFEST).exists():
             return None
         content = read_manifest(self.folder)
-        if content.get("identity") != self.identity:
-            found = content.get("identity") or {}
+        present = content.get("identity")
+        if present != self.identity:
+            found = present or {}
             differ = [key for key in self.identity if self.identity[key] != found.get(key)]
             checks.fail("folder", "an empty one, or one of the same recollection",
                         f"{self.folder}, which differs in {', '.join(differ)}")  # fmt: skip
+        shutil.rmtree(self._state, ignore_errors=True)  # of a process killed at its very end
         return content
 
     def adopted(self) -> dict[str, Any]:
@@ -108,4 +111,4 @@ class Work:
         """Write the manifest of the finished store, and forget the state."""
         write_manifest(self.folder, {**content, "identity": self.identity, "blocks": self._blocks})
         self._checkpoint.discard()
-        self._state.rmdir()
+        shutil.rmtree(self._state)

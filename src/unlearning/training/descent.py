@@ -8,6 +8,7 @@ is read once at the end of a stretch.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 
@@ -117,14 +118,18 @@ class _Walk:
 
     def clip_factors(self, total: int) -> list[float]:
         """Read back what was seen: the clip factors, or the step at which all became infinite."""
-        seen = self.seen.tolist()
+        *seen, (finite, _) = torch.cat([self.seen, self.w.isfinite().all().expand(1, 2)]).tolist()
         for t, (loss, norm) in zip(self.steps, seen, strict=True):
             if not (math.isfinite(loss) and math.isfinite(norm)):
-                checks.fail("step_size", "steps along which the loss stays finite",
-                            f"loss {loss} and gradient norm {norm} at step {t} of {total} "
-                            f"(eta_0 = {self.schedule.step_size:g})")  # fmt: skip
+                self._refuse(f"loss {loss} and gradient norm {norm} at step {t} of {total}")
+        if not finite:
+            self._refuse(f"weights that are not finite after step {self.steps[-1]} of {total}")
         clip = self.schedule.clip
         return [1.0 if clip is None or norm <= clip else clip / norm for _, norm in seen]
+
+    def _refuse(self, given: str) -> NoReturn:
+        eta = f" (eta_0 = {self.schedule.step_size:g})"
+        checks.fail("step_size", "steps along which the loss stays finite", given + eta)
 
 
 def on_device(batches: Sequence[torch.Tensor], device: torch.device) -> list[torch.Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from unlearning.base import checks, shards
+from unlearning.base.durable import MANIFEST, read_manifest
 from unlearning.base.stored import StoredRows
 from unlearning.training.descent import Position
 
@@ -94,6 +95,19 @@ class OnlyEnds:
         return Ends(self._start, end.weights, self._steps)
 
 
+def holds(folder: Path, origin: str) -> bool:
+    """Whether a folder holds a complete run of this origin.
+
+    Raises:
+        ValueError: if it holds something else, which writing there would destroy.
+    """
+    if not (folder / MANIFEST).exists():
+        return False
+    if read_manifest(folder).get("origin") != origin:
+        checks.fail("folder", "an empty folder, or one with this run", f"something else: {folder}")
+    return True
+
+
 def read_spilled(folder: Path, device: torch.device) -> tuple[StoredRows, dict[str, Any]]:
     """Weights that ``OnDisk`` has written, and what was said about them.
 
@@ -101,4 +115,6 @@ def read_spilled(folder: Path, device: torch.device) -> tuple[StoredRows, dict[s
         ValueError: if there are none, or not all of them.
     """
     rows, about = shards.open_store(folder)
+    if "schedule" not in about:
+        checks.fail("folder", "one that train(folder=...) has written", f"another store: {folder}")
     return StoredRows(rows, device), about

@@ -85,7 +85,7 @@ class Run:
 
 def origin_of(objective: Objective, samples: Samples, schedule: Schedule, start) -> str:
     """Identifies what a run begins with: what it minimises, on which samples, how, from where."""
-    what = f"{schedule} {objective.l2} {objective.loss_name}"
+    what = f"{schedule} {objective.l2} {objective.loss_name} {objective.architecture}"
     return digest(what, start, samples.inputs, samples.labels)
 
 
@@ -110,16 +110,19 @@ def train(
         schedule: step sizes, batches, clip.
         initial_weights: where to start, shape ``[d]``; the model's own weights by default.
         keep: whether to keep the weights before every step, or the first and the last only.
-        folder: where to keep them on disk instead of in memory; ``open_run`` reads them again.
+        folder: where to keep them on disk instead of in memory; ``open_run`` reads them again. If
+            it holds this very run already, that is returned.
 
     Raises:
-        ValueError: if objective, samples and schedule do not fit together, or the loss stops being
-            finite (the message names the step).
+        ValueError: if objective, samples and schedule do not fit together, the folder holds
+            something else, or the loss stops being finite (the message names the step).
     """
     start = starting_weights(objective, samples, initial_weights)
     steps = len(schedule.batches(len(samples)))
     if folder is not None:
         origin = origin_of(objective, samples, schedule, start)
+        if paths.holds(Path(folder), origin):
+            return open_run(folder, objective, samples)
         about = {"schedule": dataclasses.asdict(schedule), "origin": origin}
         keeper = paths.OnDisk(start, Path(folder), about)
     else:

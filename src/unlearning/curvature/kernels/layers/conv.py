@@ -51,7 +51,9 @@ class Conv:
         by_place = weight.permute(2, 3, 0, 1, 4).reshape(-1, ci * K)  # [kh kw co, ci K]
         down = (self._spread @ by_place).view(self._tangent.shape)
         settings = self.geometry.transposed
-        return down.add_(_convolved(functional.conv_transpose2d, tangent, self.site.weight, settings))
+        return down.add_(
+            _convolved(functional.conv_transpose2d, tangent, self.site.weight, settings)
+        )
 
     def sample_gradients(self, rows, out_weight, out_bias) -> None:
         """Each sample's share of the mean gradient."""

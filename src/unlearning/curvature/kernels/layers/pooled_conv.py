@@ -66,7 +66,9 @@ class PooledConv:
         inputs = torch.arange(ci, device=places.device)
         lists = places.T[:, :, None] * ci + inputs
         values = by_place[channel] * inside.T[:, :, None]
-        self._gather = Bags(lists, values, self._counts(entries, len(self._used.flatten()), len(kernel) * ci))
+        self._gather = Bags(
+            lists, values, self._counts(entries, len(self._used.flatten()), len(kernel) * ci)
+        )
 
         order = channel.argsort(stable=True)
         counts = channel.bincount(minlength=co).repeat(len(kernel))
