@@ -97,7 +97,9 @@ class Recursion:
 
     def _advance_one(self, vectors: torch.Tensor, stretch: Stretch, steps: range) -> None:
         (k,) = steps
-        t, w = stretch.first + k, stretch.weights[k]
+        # A copy, here and below: the last bits of a product depend on how its operands are aligned,
+        # and where in a stretch a step stands depends on where the work was taken up again.
+        t, w = stretch.first + k, stretch.weights[k].clone()
         inputs, labels = self._batch(t)
         point = products.at(self.objective, w, inputs, labels, kernel=self.kernel)
         eta, factor = stretch.step_sizes[k], stretch.clip_factors[k]
@@ -115,7 +117,7 @@ class Recursion:
             self.layout,
             self.rule,
             fused.Steps(
-                stretch.weights[part],
+                stretch.weights[part].clone(),
                 [inputs.flatten(1) for inputs, _ in batches],
                 [labels for _, labels in batches],
                 stretch.step_sizes[part],
