@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from unlearning.curvature.kernels.chain import UnfitError, chain
-from unlearning.curvature.kernels.chunks import chunk_within
+from unlearning.curvature.kernels.memory import chunk_within
 from unlearning.problem.objective import Objective
 
 # Large matrix products are fast, and so are those whose matrices stay in the cache.
@@ -52,7 +52,7 @@ class SoftmaxProducts:
         b, classes = logits.shape
         # The products, one matrix of weights, and two tangents [b, classes].
         self.bytes_per_vector = (2 * len(w) + 2 * b * classes) * w.element_size()
-        self.fixed_bytes = 5 * b * classes * hot.element_size()
+        self.fixed_bytes = 5 * b * classes * hot.element_size() + w.nbytes
         self.default_chunk = chunk_within(_CHUNK_BYTES, self.bytes_per_vector, _LARGEST_CHUNK)
 
     def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:

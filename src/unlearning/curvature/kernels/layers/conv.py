@@ -23,6 +23,9 @@ class Conv:
         self.site, self.geometry = site, Geometry(site)
         self._patches = self.geometry.patches(site.x)  # U
         self._spread = self.geometry.spread(site.delta) if site.inner else None  # D
+        self.kept = site.x.numel() if site.inner else 0
+        # A convolution of tangents copies what goes in and what comes out.
+        self.passing = 2 * site.weight.numel() + 4 * site.y.numel() + 4 * self.kept
 
     def forward(self, tangent, weight, bias) -> torch.Tensor:
         """Tangent of y, for the vectors' ``weight [co, ci, kh, kw, K]`` and ``bias [co, K]``."""
@@ -46,10 +49,11 @@ class Conv:
             torch.sum(rows, 0, out=out_bias)
         if not self.site.inner:
             return None
-        product = self._spread.T @ self._tangent.reshape(len(self._spread), ci * K)
+        inputs, self._tangent = self._tangent, None
+        product = self._spread.T @ inputs.reshape(len(self._spread), ci * K)
         out_weight += product.view(kh, kw, co, ci, K).permute(2, 3, 0, 1, 4)
         by_place = weight.permute(2, 3, 0, 1, 4).reshape(-1, ci * K)  # [kh kw co, ci K]
-        down = (self._spread @ by_place).view(self._tangent.shape)
+        down = (self._spread @ by_place).view(inputs.shape)
         settings = self.geometry.transposed
         return down.add_(
             _convolved(functional.conv_transpose2d, tangent, self.site.weight, settings)
@@ -133,23 +137,23 @@ class Geometry:
         return slice(start, last + 1, self.stride[axis])
 
     def places(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Input positions that output positions see: shape ``[kh kw, *positions.shape]``.
+        """Input positions that output positions see: shape ``[kh kw, len(positions)]``.
 
         Args:
             positions: ``row * width + column`` in the output.
 
         Returns:
-            Positions in the input, and whether they are inside it; those outside read 0.
+            Positions in the input, and 1 where they are inside it. Those outside are set to 0.
         """
         width = self.output[1]
         rows, inside_rows = self._seen(0, positions // width)
         columns, inside_columns = self._seen(1, positions % width)
-        inside = inside_rows[:, None] & inside_columns[None]
-        places = rows[:, None] * self.input[1] + columns[None]
+        inside = inside_rows[:, None] & inside_columns
+        places = rows[:, None] * self.input[1] + columns
         return (places * inside).flatten(0, 1), inside.flatten(0, 1)
 
     def _seen(self, axis: int, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         kernel, stride, dilation, padding, length = self._axis(axis)
-        offsets = torch.arange(kernel, device=outputs.device) * dilation - padding
-        seen = outputs * stride + offsets.view(-1, *[1] * outputs.ndim)
+        offsets = torch.arange(kernel, device=outputs.device, dtype=outputs.dtype)
+        seen = outputs * stride + (offsets * dilation - padding)[:, None]
         return seen, (seen >= 0) & (seen < length)

@@ -13,6 +13,9 @@ class Dense:
         if site.x.ndim != 2:
             raise UnfitError(f"a linear layer on inputs of shape {list(site.x.shape)}")
         self.site, self._tangent = site, None
+        weight = site.weight.numel()
+        self.kept = site.x.numel() if site.inner else 0
+        self.passing = 2 * weight + 2 * site.y.numel() + self.kept
 
     def forward(self, tangent, weight, bias) -> torch.Tensor:
         """Tangent of y, for the vectors' ``weight [j, i, K]`` and ``bias [j, K]``."""
@@ -33,8 +36,9 @@ class Dense:
             torch.sum(tangent, 0, out=out_bias)
         if not self.site.inner:
             return None
-        out_weight.flatten(1).addmm_(delta.T, self._tangent.flatten(1))
-        down = (delta @ weight.flatten(1)).view(self._tangent.shape)
+        inputs, self._tangent = self._tangent, None
+        out_weight.flatten(1).addmm_(delta.T, inputs.flatten(1))
+        down = (delta @ weight.flatten(1)).view(inputs.shape)
         return down.baddbmm_(self.site.weight.T.expand(len(x), -1, -1), tangent)
 
     def sample_gradients(self, rows, out_weight, out_bias) -> None:

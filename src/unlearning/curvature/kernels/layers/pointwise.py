@@ -16,6 +16,8 @@ class Activation:
         self._first = channels_last(first)[..., None]
         # Zero wherever it exists, for ReLU: then the tangent can be overwritten.
         self._bend = None if second is None else channels_last(second * site.delta)[..., None]
+        self.kept = 0 if second is None else site.x.numel()
+        self.passing = 2 * site.x.numel()
 
     def forward(self, tangent) -> torch.Tensor:
         """Tangent of y. The tangent of x is overwritten unless it is needed on the way back."""
@@ -27,14 +29,17 @@ class Activation:
     def backward(self, tangent) -> torch.Tensor:
         """Tangent of the gradient with respect to x, in place of that with respect to y."""
         tangent.mul_(self._first)
-        return tangent if self._bend is None else tangent.addcmul_(self._bend, self._tangent)
+        if self._bend is None:
+            return tangent
+        inputs, self._tangent = self._tangent, None
+        return tangent.addcmul_(self._bend, inputs)
 
 
 class Flat:
     """``Flatten``: the tangent of images, channels last, becomes one of their channels first."""
 
     def __init__(self, site: Site):
-        self.site = site
+        self.site, self.kept, self.passing = site, 0, 2 * site.x.numel()
 
     def forward(self, tangent) -> torch.Tensor:
         """Tangent of y ``[b, features, K]``."""

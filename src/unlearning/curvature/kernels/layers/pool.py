@@ -25,7 +25,8 @@ class MaxPool:
     """Takes the tangent where the maximum stands."""
 
     def __init__(self, site: Site):
-        self.site = site
+        self.site, self.kept = site, 0
+        self.passing = site.x.numel() + 2 * site.y.numel()
         b, channels, height, width = site.x.shape
         positions = winners(site)
         self._pooled = positions.shape
@@ -52,6 +53,7 @@ class AvgPool:
 
     def __init__(self, site: Site):
         self.site, layer = site, site.layer
+        self.kept, self.passing = 0, 2 * site.x.numel() + 2 * site.y.numel()
         self._settings = (
             layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode,
             layer.count_include_pad, layer.divisor_override,
@@ -59,8 +61,10 @@ class AvgPool:
 
     def forward(self, tangent) -> torch.Tensor:
         """Tangent of y."""
-        self._images = as_channels(tangent)
-        pooled = functional.avg_pool2d(self._images, *self._settings)
+        images = as_channels(tangent)
+        # On the way back only the shape of the images is asked for, so one number stands for all.
+        self._images = images.new_empty(1).expand(images.shape)
+        pooled = functional.avg_pool2d(images, *self._settings)
         return from_channels(pooled, tangent.shape[-1])
 
     def backward(self, tangent) -> torch.Tensor:

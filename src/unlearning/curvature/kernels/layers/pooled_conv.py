@@ -12,10 +12,10 @@ tensors of the network, its tangents before pooling, never exist::
 """
 
 import torch
-from torch.nn import functional
 
 from unlearning.curvature.kernels.layers.conv import Geometry
 from unlearning.curvature.kernels.layers.images import channels_last
+from unlearning.curvature.kernels.layers.meetings import Meetings
 from unlearning.curvature.kernels.layers.pool import winners
 from unlearning.curvature.kernels.layers.site import Site
 
@@ -38,58 +38,20 @@ class PooledConv:
         last = pool if relu is None else relu
         used = torch.ones_like(last.y) if relu is None else (last.y > 0).to(last.y.dtype)
         self._used = channels_last(used)[..., None]
+        self.kept = conv.x.numel() if conv.inner else 0
+        self.passing = 2 * conv.weight.numel() + 3 * last.y.numel() + 2 * self.kept
         self._delta = channels_last(pool.delta)
         self._patches = self._chosen(geometry.patches(conv.x), positions, geometry)
         if conv.inner:
-            self._meet(geometry, positions)
+            used = self._used.flatten().nonzero().flatten()
+            self._bags = Meetings(conv, geometry, positions, used, self._delta)
 
     def _chosen(self, patches, positions, geometry) -> torch.Tensor:
         """Patches that the maxima saw: ``[co, b windows, ci kh kw]``."""
         area = geometry.output[0] * geometry.output[1]
         sample = torch.arange(len(positions), device=positions.device).view(-1, 1, 1, 1) * area
         rows = (positions + sample).flatten(0, 2).T  # [co, b windows]
-        return patches[rows.flatten()].view(*rows.shape, -1)
-
-    def _meet(self, geometry, positions) -> None:
-        """Prepare the four bags."""
-        weight = self.site.weight
-        co, ci, *_ = weight.shape
-        entries = self._used.flatten().nonzero().flatten()  # (b, window, co), in this order
-        channel = entries % co
-        delta = self._delta.flatten()[entries]
-        area = geometry.input[0] * geometry.input[1]
-        places, inside = geometry.places(positions.flatten()[entries])
-        places += entries // (positions[0].numel()) * area * inside  # [kernel, entries]
-        kernel = torch.arange(len(places), device=places.device)[:, None]
-        by_place = weight.flatten(2).permute(0, 2, 1)  # [co, kernel, ci]
-
-        inputs = torch.arange(ci, device=places.device)
-        lists = places.T[:, :, None] * ci + inputs
-        values = by_place[channel] * inside.T[:, :, None]
-        self._gather = Bags(
-            lists, values, self._counts(entries, len(self._used.flatten()), len(kernel) * ci)
-        )
-
-        order = channel.argsort(stable=True)
-        counts = channel.bincount(minlength=co).repeat(len(kernel))
-        weights = delta * inside
-        self._weigh = Bags(places[:, order], weights[:, order], counts)
-
-        flat = places.flatten()
-        order = flat.argsort(stable=True)
-        counts = flat.bincount(minlength=len(self.site.x) * area)
-        to = (kernel * co + channel).flatten()[order]
-        self._spread = Bags(to, weights.flatten()[order], counts)
-        back = entries.expand(len(kernel), -1).flatten()[order]
-        table = weight.flatten(2).permute(1, 2, 0).flatten(1)  # [ci, kernel co]
-        values = table[:, to] * inside.flatten()[order]
-        self._scatter = [Bags(back, value, counts) for value in values]
-
-    @staticmethod
-    def _counts(entries, rows: int, size: int) -> torch.Tensor:
-        counts = entries.new_zeros(rows)
-        counts[entries] = size
-        return counts
+        return patches.index_select(0, rows.flatten()).view(*rows.shape, -1)
 
     def forward(self, tangent, weight, bias) -> torch.Tensor:
         """Tangent of y, for the vectors' ``weight [co, ci, kh, kw, K]`` and ``bias [co, K]``."""
@@ -101,7 +63,7 @@ class PooledConv:
         y = torch.mul(first, self._used, out=torch.empty_like(first, memory_format=_PLAIN))
         if self.site.inner:
             self._tangent = tangent
-            y.view(-1, K).add_(self._gather(tangent.view(-1, K)))
+            y.view(-1, K).add_(self._bags.inputs_at(tangent.view(-1, K)))
         return y
 
     def backward(self, tangent, weight, out_weight, out_bias) -> torch.Tensor | None:
@@ -114,13 +76,13 @@ class PooledConv:
             torch.sum(by_channel, 1, out=out_bias)
         if not self.site.inner:
             return None
-        rows = self._tangent.view(-1, ci * K)
-        out_weight += self._weigh(rows).view(kh, kw, co, ci, K).permute(2, 3, 0, 1, 4)
+        inputs, self._tangent = self._tangent, None
+        product = self._bags.inputs_by_delta(inputs.view(-1, ci * K))
+        out_weight += product.view(kh, kw, co, ci, K).permute(2, 3, 0, 1, 4)
         by_place = weight.permute(2, 3, 0, 1, 4).reshape(-1, ci * K)  # [kh kw co, ci K]
-        down = self._spread(by_place).view(-1, ci, K)
-        for channel, scatter in enumerate(self._scatter):
-            down[:, channel] += scatter(tangent.view(-1, K))
-        return down.view(self._tangent.shape)
+        down = self._bags.weights_by_delta(by_place).view(-1, ci, K)
+        self._bags.add_outputs(down, tangent.view(-1, K))
+        return down.view(inputs.shape)
 
     def sample_gradients(self, rows, out_weight, out_bias) -> None:
         """Each sample's share of the mean gradient."""
@@ -129,25 +91,3 @@ class PooledConv:
         out_weight.copy_((delta @ patches).transpose(0, 1).reshape(out_weight.shape))
         if out_bias is not None:
             torch.sum(delta[:, :, 0].transpose(0, 1), 2, out=out_bias)
-
-
-class Bags:
-    """Weighted sums of rows over fixed lists.
-
-    Args:
-        rows: numbers of the rows, list after list.
-        weights: of the same shape.
-        counts: length of each list.
-    """
-
-    def __init__(self, rows: torch.Tensor, weights: torch.Tensor, counts: torch.Tensor):
-        # Numbers of half the size are half of what is read.
-        self._rows, self._weights = rows.flatten().int(), weights.flatten()
-        self._ends = functional.pad(counts.cumsum(0), (1, 0)).int()
-
-    def __call__(self, table: torch.Tensor) -> torch.Tensor:
-        """For ``table [n, m]``, one sum per list, shape ``[lists, m]``."""
-        return functional.embedding_bag(
-            self._rows, table, self._ends, mode="sum", per_sample_weights=self._weights,
-            include_last_offset=True,
-        )  # fmt: skip

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from unlearning.curvature.kernels.chain import UnfitError, chain
-from unlearning.curvature.kernels.chunks import chunk_within
+from unlearning.curvature.kernels.memory import chunk_within, held_bytes
 from unlearning.curvature.kernels.layers.conv import Conv
 from unlearning.curvature.kernels.layers.dense import Dense
 from unlearning.curvature.kernels.layers.pointwise import Activation, Flat
@@ -23,8 +23,8 @@ _LINKS = {
     nn.Softplus: Activation,
     nn.Tanh: Activation,
 }
-_CHUNK_BYTES = 2**26
-_LARGEST_CHUNK = 32
+_CHUNK_BYTES = 3 * 2**25
+_LARGEST_CHUNK = 128
 
 
 def check(objective: Objective) -> None:
@@ -59,9 +59,13 @@ class LayerProducts:
         self._objective, self._batch = objective, len(inputs)
         sites, self._loss, self._gradient = visit(objective, w, inputs, labels)
         self._links = _linked(sites)
-        self.bytes_per_vector = 0
-        self.fixed_bytes = 0
-        self.default_chunk = _LARGEST_CHUNK
+        # Vectors and products are held once more each, turned.
+        numbers = 4 * len(w) + sum(link.kept for link in self._links)
+        numbers += max(link.passing for link in self._links)
+        self.bytes_per_vector = numbers * w.element_size()
+        # Half for what making them takes on top of them.
+        self.fixed_bytes = 2 * held_bytes(self._links, self._loss)
+        self.default_chunk = chunk_within(_CHUNK_BYTES, self.bytes_per_vector, _LARGEST_CHUNK)
 
     def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
         """``H vectors``, ``[K, d]``."""
