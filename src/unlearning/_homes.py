@@ -6,6 +6,7 @@ HOMES = {
     "curvature.products": ("hessian", "hessian_vector_products"),
     "hfocu.deletion": ("forget",),
     "hfocu.approximators": ("Approximators", "open_approximators"),
+    "hfocu.ranks": ("merge_parts", "recollect_on_ranks"),
     "hfocu.recollection": ("AS_RELEASED", "recollect", "train_and_recollect"),
     "hfocu.steps": ("QUIRKS",),
     "problem.models": ("models",),

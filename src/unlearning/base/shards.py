@@ -193,8 +193,9 @@ def open_store(folder: str | Path) -> tuple[Rows, dict]:
 def merge(folder: str | Path, parts: Sequence[str | Path]) -> None:
     """Write a manifest that makes one store of the stores in sub-folders; nothing is copied.
 
-    Each part's manifest holds ``first`` (its first row's number) and ``of`` (rows of the whole);
-    the rest of the manifests must be the same and becomes the rest of the new one.
+    Each part's manifest holds ``first`` (its first row's number) and ``of`` (rows of the whole),
+    and may hold ``computed``, a list of how its rows came about: these lists are joined. The rest
+    of the manifests must be the same and becomes the rest of the new one.
 
     Args:
         folder: of the whole.
@@ -219,6 +220,8 @@ def merge(folder: str | Path, parts: Sequence[str | Path]) -> None:
         for entry in content["blocks"]
     ]
     whole = {**ordered[0][1], "first": 0, "blocks": blocks}
+    if "computed" in whole:
+        whole["computed"] = [how for _, content in ordered for how in content["computed"]]
     Rows(folder, blocks, whole["dtype"])  # every file is there, and fits the others
     write_manifest(folder, whole)
 
@@ -247,7 +250,7 @@ def _same(named: list[tuple[str, dict]]) -> None:
     """Refuse parts that differ in anything but their rows."""
     (name, model), *others = named
     for other, content in others:
-        for key in sorted((model.keys() | content.keys()) - {"first", "blocks"}):
+        for key in sorted((model.keys() | content.keys()) - {"first", "blocks", "computed"}):
             ours, theirs = model.get(key, "nothing"), content.get(key, "nothing")
             if ours != theirs:
                 fail("parts", f"{key} = {ours!r} as in {name}", f"{theirs!r} in {other}")

@@ -24,7 +24,8 @@ class Work:
 
     Args:
         folder: made if missing.
-        identity: what is computed, plain values; another recollection is refused.
+        identity: what is computed, plain values, with ``rows``, the first and the end; another
+            recollection is refused.
         save_every: seconds between two states; 0 for after every step.
     """
 
@@ -43,9 +44,8 @@ class Work:
         if not (self.folder / MANIFEST).exists():
             return None
         content = read_manifest(self.folder)
-        present = content.get("identity")
-        if present != self.identity:
-            found = present or {}
+        found = _identity_in(content)
+        if found != self.identity:
             differ = [key for key in self.identity if self.identity[key] != found.get(key)]
             checks.fail("folder", "an empty one, or one of the same recollection",
                         f"{self.folder}, which differs in {', '.join(differ)}")  # fmt: skip
@@ -69,6 +69,7 @@ class Work:
             ValueError: if it was saved under other circumstances, or is damaged.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._computed = computed
         self._checkpoint = Checkpoint(self._state, {**self.identity, **computed})
         self._at_once = min(LARGEST_BLOCK, working // 4)  # rounding takes some copies
         state = self._checkpoint.load()
@@ -109,6 +110,17 @@ class Work:
 
     def finish(self, content: dict[str, Any]) -> None:
         """Write the manifest of the finished store, and forget the state."""
-        write_manifest(self.folder, {**content, "identity": self.identity, "blocks": self._blocks})
+        # Parts of one whole must differ in nothing but their rows, and how these were computed.
+        identity = {key: value for key, value in self.identity.items() if key != "rows"}
+        computed = [{"rows": self.identity["rows"], **self._computed}]
+        whole = {**content, "identity": identity, "computed": computed, "blocks": self._blocks}
+        write_manifest(self.folder, whole)
         self._checkpoint.discard()
         shutil.rmtree(self._state)
+
+
+def _identity_in(content: dict[str, Any]) -> dict[str, Any]:
+    """What a finished store is of; a merged one has the rows of all its parts."""
+    first = content.get("first", 0)
+    rows = [first, first + sum(block["rows"] for block in content.get("blocks", ()))]
+    return {**content.get("identity", {}), "rows": rows}
