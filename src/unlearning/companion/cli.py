@@ -1,6 +1,6 @@
-"""The command `unlearning`: run a chapter again with other parameters.
+"""The command `unlearning`: run a chapter again with other parameters, or recollect a problem.
 
-It starts fast: PyTorch is imported by the chapter's own kernel only.
+It starts fast: PyTorch is imported only where it is needed.
 """
 
 import itertools
@@ -199,6 +199,52 @@ def _record(source: Path, name: str, values: dict, again: bool) -> None:
     typer.echo(f"wrote results/{name}.json\n{records.describe(record)}")
     if "+" in record["commit"]:
         typer.echo("The tree had changes that are not committed: commit and record again to cite.")
+
+
+@app.command()
+def recollect(
+    problem: Annotated[
+        Path, typer.Argument(metavar="FILE", help="YAML file of a problem, as in problems/.")
+    ],
+    folder: Annotated[Path, typer.Option("--folder", help="Where the vectors go.")],
+    part: Annotated[
+        str | None, typer.Option(metavar="I/K", help="Only the i-th of k parts, here alone.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="For each process, such as 2GiB; default nearly all.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="float32, float64 or bfloat16; default as computed.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    chunk: Annotated[int | None, typer.Option(help="Vectors worked on at once.")] = None,
+    save_every: Annotated[float, typer.Option(help="Seconds between two states.")] = 60.0,
+    merge: Annotated[bool, typer.Option("--merge", help="Only merge finished parts.")] = False,
+) -> None:
+    """Trains on a problem and stores the approximator of every sample.
+
+    Interrupted or killed, the same command goes on. On several processes or machines: under
+    torchrun (torchrun --nproc-per-node 2 -m unlearning.companion.cli recollect ...), or each part
+    by itself with --part.
+    """
+    from unlearning.companion import recollecting
+
+    settings = {"memory": memory, "storage": storage, "chunk": chunk, "save_every": save_every}
+    try:
+        if merge:
+            done = recollecting.merge(folder)
+        else:
+            asked = recollecting.read_problem(problem)
+            which = part and recollecting.part_from(part)
+            done = recollecting.recollect(asked, folder, part=which, device=device, **settings)
+    except ValueError as error:
+        _refuse(error)
+    except KeyboardInterrupt as stopped:
+        saved = str(stopped) or "what had been saved is there; the same command goes on from it"
+        typer.echo(f"interrupted; {saved}", err=True)
+        raise typer.Exit(130) from None
+    if done:
+        typer.echo(done)
 
 
 def _kept(name: str) -> str:

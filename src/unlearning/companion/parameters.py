@@ -136,7 +136,9 @@ def parameters_from_options(options: Iterable[str], declared: Mapping[str, Param
     return given
 
 
-def check_parameters(given: Mapping[str, Any], declared: Mapping[str, Parameter]) -> dict[str, Any]:
+def check_parameters(
+    given: Mapping[str, Any], declared: Mapping[str, Parameter], of: str = "this notebook"
+) -> dict[str, Any]:
     """Checks names and types against the declaration.
 
     A whole number is fine where a float is declared (it becomes one); a declared `None` takes
@@ -152,8 +154,7 @@ def check_parameters(given: Mapping[str, Any], declared: Mapping[str, Parameter]
         if name not in declared:
             listing = ", ".join(f"{p.name} ({type_name(p)})" for p in declared.values())
             raise ValueError(
-                f"parameter {name!r}: this notebook has no such parameter; it has: "
-                f"{listing or 'none'}"
+                f"parameter {name!r}: {of} has no such parameter; it has: {listing or 'none'}"
             )
     return {name: _checked(value, declared[name]) for name, value in given.items()}
 

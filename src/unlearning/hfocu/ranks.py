@@ -88,7 +88,7 @@ def recollect_on_ranks(
             return recollect(run, folder=folder, **settings)
         _compute(run, folder, part, ranks, settings)
         ranks.wait()
-        if ranks.number == 0 and not _waited_for(folder, part[1]):
+        if ranks.number == 0 and not unfinished_parts(folder, part[1]):
             merge_parts(folder)
         ranks.wait()
         return open_approximators(folder, start.device) if (folder / MANIFEST).exists() else None
@@ -117,7 +117,7 @@ def merge_parts(folder: str | Path) -> None:
         found = f"parts of {' and of '.join(map(str, counts))}" if counts else "none"
         checks.fail("folder", "parts of one whole, named part-1-of-2 and so on",
                     f"{found} in {folder}")  # fmt: skip
-    waited_for = _waited_for(folder, counts[0])
+    waited_for = unfinished_parts(folder, counts[0])
     if waited_for:
         advice = "recollect each of them, for example with part=(1, 2) for part-1-of-2"
         checks.fail("folder", f"{counts[0]} finished parts in {folder}",
@@ -127,17 +127,17 @@ def merge_parts(folder: str | Path) -> None:
         shards.merge(folder, parts)
 
 
+def unfinished_parts(folder: Path, count: int) -> list[str]:
+    """Those of ``count`` parts that are not there yet, by name, with what is the matter."""
+    parts = [part_folder(folder, (i + 1, count)) for i in range(count)]
+    open_ones = [path for path in parts if not (path / MANIFEST).exists()]
+    return [f"{path.name} ({'unfinished' if path.exists() else 'missing'})" for path in open_ones]
+
+
 def _counts(folder: Path) -> list[int]:
     """Of how many parts there are parts in the folder: one number, if all is well."""
     names = (re.fullmatch(r"part-\d+-of-(\d+)", path.name) for path in folder.glob("part-*"))
     return sorted({int(name[1]) for name in names if name})
-
-
-def _waited_for(folder: Path, count: int) -> list[str]:
-    """The parts that are not there yet, by name, with what is the matter."""
-    parts = [part_folder(folder, (i + 1, count)) for i in range(count)]
-    open_ones = [path for path in parts if not (path / MANIFEST).exists()]
-    return [f"{path.name} ({'unfinished' if path.exists() else 'missing'})" for path in open_ones]
 
 
 def _refuse_another_number(folder: Path, count: int) -> None:
