@@ -6,6 +6,9 @@ VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 READY := $(if $(filter .venv,$(VENV)),.venv/.ready,reused-environment)
 JOBS ?= 2
+# Of `make bench`: all cores by default, and the CPU.
+THREADS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
+DEVICE ?= cpu
 SNAKEMAKE = $(PYTHON) -m snakemake --cores $(JOBS) --nolock --keep-going --rerun-incomplete
 # A failing step prints its own error. Quiet, Snakemake is silent about an error in the plan
 # itself (a missing file, a slip in the Snakefile), so after a failure the plan is made once more.
@@ -23,7 +26,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv book draft archive pdf references test test-library test-notebooks lint format \
-        upgrade clean clean-venv reused-environment
+        bench upgrade clean clean-venv reused-environment
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -71,6 +74,10 @@ test-library: book  ## Run the tests of the library, the command and the built b
 test-notebooks: $(READY)  ## Repeat the chapters and compare with their references
 	$(PYTEST) --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 	  -n 2 --dist loadscope --junitxml=_build/tests-notebooks.xml tests/reference
+
+bench: $(READY)  ## Measure speed and memory; QUICK=1, THREADS=2, DEVICE=cuda, ONLY="cnn disk"
+	@OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS) \
+	  $(PYTHON) -m benchmarks $(ONLY) --device $(DEVICE) $(if $(filter 1,$(QUICK)),--quick)
 
 lint: $(READY)  ## Check style, docstrings and the floors of the library
 	@$(PYTHON) -m ruff check .
