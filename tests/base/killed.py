@@ -7,8 +7,8 @@ often the work was killed and in which places.
 import json
 import os
 import random
-import select
 import signal
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -35,7 +35,8 @@ def arrays_of(counter):
 
 
 def work(folder, confirmed):
-    """Save counter after counter, and say each after its save has returned."""
+    """Say 0 to begin with; save counter after counter, and say each after its save has returned."""
+    os.write(confirmed, bytes(8))
     saved = Checkpoint(folder, {"run": "kill"})
     state = saved.load()
     counter = 0 if state is None else state.progress["counter"]
@@ -45,7 +46,17 @@ def work(folder, confirmed):
         os.write(confirmed, counter.to_bytes(8, "little"))
 
 
-def kill_once(folder, rng):
+def time_of_a_save(folder):
+    """Return seconds, the median of a few: now and then a disk takes ten times as long."""
+    saved, seconds = Checkpoint(folder, {}), []
+    for counter in range(8):
+        began = time.monotonic()
+        saved.save({}, arrays_of(counter))
+        seconds.append(time.monotonic() - began)
+    return statistics.median(seconds)
+
+
+def kill_once(folder, wait):
     """Return the last counter that a killed child confirmed, 0 for none."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -55,9 +66,8 @@ def kill_once(folder, rng):
         finally:
             os._exit(1)
     os.close(writing)
-    # Long enough to begin; then anywhere in a save.
-    select.select([reading], [], [], 0.02)
-    time.sleep(rng.uniform(0, 0.02))
+    os.read(reading, 8)  # it has begun
+    time.sleep(wait)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with os.fdopen(reading, "rb") as pipe:
@@ -86,11 +96,12 @@ def check(folder, least):
 def main(root, kills, seed):
     """Kill so often, beginning anew now and then; print the counts."""
     rng, began = random.Random(seed), time.monotonic()
+    longest = 3 * time_of_a_save(Path(root, "timed"))
     counts = dict.fromkeys(("kills", "in a file", "between files", "before the word", "first"), 0)
     for number in range(kills):
         folder = Path(root, f"work-{number // 20}")
         before = check(folder, 0)
-        confirmed = kill_once(folder, rng)
+        confirmed = kill_once(folder, rng.uniform(0, longest))
         left = check(folder, max(before, confirmed))
         names = {path.name for path in folder.glob("*")}
         counts["kills"] += 1

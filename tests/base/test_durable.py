@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unlearning.base import durable
@@ -18,6 +18,7 @@ values = st.recursive(
 keys = st.text().filter(lambda key: key not in ("format", "crc"))
 
 
+@settings(deadline=None)  # the disk may be busy
 @given(st.dictionaries(keys, values, max_size=5))
 def test_what_is_read_is_what_was_written(tmp_path_factory, content):
     folder = tmp_path_factory.getbasetemp()

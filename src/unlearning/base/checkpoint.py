@@ -233,7 +233,7 @@ def interruptible() -> Iterator[Stop]:
     around = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
     stop, before = (around if isinstance(around, Stop) else Stop()), {}
     try:
-        if stop is not around and threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     before[number] = signal.signal(number, stop._handle)
