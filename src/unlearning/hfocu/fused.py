@@ -70,10 +70,9 @@ class Group:
         sizes = [len(part) for part in steps.inputs]
         ends = torch.tensor(sizes).cumsum(0).tolist()
         self.columns = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-        self.gram = self.x @ self.x.T
+        # No step comes before the first: a group of one step needs no inner products.
+        self.gram = self.x @ self.x.T + float(layout.bias) if len(sizes) > 1 else None
         self.reach = self.x.abs().sum(1) + float(layout.bias)  # how much an update is multiplied
-        if layout.bias:
-            self.gram += 1.0
         # [classes, s, B]: every step's weights on the inputs of every step
         self.logits = layout.logits(steps.weights, self.x)
         self.members = self._members(rows)
