@@ -15,11 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearning.base import checkpoint
+from unlearning.base import checkpoint, durable
 from unlearning.base.checkpoint import Checkpoint
 
 # Several blocks to an array, so that kills fall between them.
 checkpoint.BLOCK_BYTES = 16_000
+# A kill loses nothing that the system has taken over, on the disk or not. test_durable.py checks
+# the flushing, which a power cut needs; here it would only make a busy disk decide on the pace.
+durable._flush = lambda path: None
 
 
 def arrays_of(counter):
@@ -47,7 +50,7 @@ def work(folder, confirmed):
 
 
 def time_of_a_save(folder):
-    """Return seconds, the median of a few: now and then a disk takes ten times as long."""
+    """Return seconds, the median of a few."""
     saved, seconds = Checkpoint(folder, {}), []
     for counter in range(8):
         began = time.monotonic()
@@ -96,7 +99,8 @@ def check(folder, least):
 def main(root, kills, seed):
     """Kill so often, beginning anew now and then; print the counts."""
     rng, began = random.Random(seed), time.monotonic()
-    longest = 3 * time_of_a_save(Path(root, "timed"))
+    # A child is slow to begin; then a few saves should succeed.
+    longest = 5 * time_of_a_save(Path(root, "timed"))
     counts = dict.fromkeys(("kills", "in a file", "between files", "before the word", "first"), 0)
     for number in range(kills):
         folder = Path(root, f"work-{number // 20}")

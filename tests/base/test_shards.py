@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from unlearning.base import durable
 from unlearning.base.shards import (
     DTYPES,
     Rows,
@@ -26,6 +27,14 @@ from unlearning.base.shards import (
 )
 
 RNG = np.random.default_rng(3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_waiting_for_the_disk():
+    """Flushing is test_durable.py's matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(durable, "_flush", lambda path: None)
+        yield
 
 
 def write_store(folder, values, dtype="float64", block_bytes=2**26, **meta):
