@@ -158,8 +158,7 @@ def test_what_cannot_be_saved_is_refused_and_the_state_stays(tmp_path, progress,
     with pytest.raises(ValueError, match=words):
         saved.save(progress, {"first": np.zeros((3, 3)), **arrays})
     state = saved.load()
-    assert (state.progress, state.names) == ({"step": 1}, ["x"])
-    assert (state.read("x") == 1).all()
+    assert (state.progress, state.names, state.read("x").sum()) == ({"step": 1}, ["x"], 3)
 
 
 def test_arrays_that_cannot_be_filled_are_refused(tmp_path):
@@ -176,33 +175,34 @@ def test_arrays_that_cannot_be_filled_are_refused(tmp_path):
 NEAR_THE_LIMIT = """
 import resource, sys
 import numpy as np
-from unlearning.base import durable
+from unlearning.base import checkpoint, durable
 from unlearning.base.checkpoint import Checkpoint
 
+checkpoint.BLOCK_BYTES = 2**23
 durable._flush = lambda path: None  # saves the time of a busy disk
-array = np.empty((12, 2**20))
-shapes = {"wide": array, "tall": array.reshape(-1, 12), "flat": array.reshape(-1)}
+array = np.empty((6, 2**20))
+shapes = {"wide": array, "tall": array.reshape(-1, 6), "flat": array.reshape(-1)}
 saved = Checkpoint(sys.argv[1], {})
 with open("/proc/self/statm") as file:
     now = int(file.read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (now + 80 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (now + 32 * 2**20,) * 2)
 try:
     array.copy()
 except MemoryError:
     print("a copy does not fit")
 for name, view in shapes.items():
-    array[:] = np.arange(12)[:, None]
+    array[:] = np.arange(6)[:, None]
     saved.save({}, {name: view})
     array[:] = -1
     saved.load().read_into(name, view)
-    assert (array[:, ::4096] == np.arange(12)[:, None]).all(), name
+    assert (array[:, ::4096] == np.arange(6)[:, None]).all(), name
 saved.save({}, {"turned": array.T})  # not contiguous: copied by blocks
 print("done")
 """
 
 
 def test_a_state_near_the_limit_of_memory_is_saved_and_read_back(tmp_path):
-    """96 MiB of state and 80 MiB more to do it in: no copy of the whole fits."""
+    """48 MiB of state and 32 MiB more to do it in: no copy of the whole fits."""
     command = [sys.executable, "-c", NEAR_THE_LIMIT, str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("a copy does not fit\ndone\n", "")
@@ -223,8 +223,7 @@ def test_kills_at_random_moments_leave_a_whole_state_not_older_than_confirmed(tm
 def test_an_interval_is_due_when_its_seconds_have_passed(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
-    interval, always = Interval(30), Interval(0)
-    found = []
+    interval, always, found = Interval(30), Interval(0), []
     for now[0] in (100, 129.9, 130, 130.1, 159, 161, 190, 191, 300):
         assert always.due()
         found.append(interval.due())
