@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import unlearning as ul
 from tests.cases import cases
+from unlearning.curvature import products
 
 CASES = cases()
 
@@ -41,18 +42,37 @@ def test_products_equal_curvlinops(case):
     vectors = torch.randn(
         4, len(w), dtype=torch.float64, generator=torch.Generator().manual_seed(2)
     )
-    products = ul.hessian_vector_products(objective, w, inputs, labels, vectors)
-    np.testing.assert_allclose(products.numpy(), (operator @ vectors.T).T.numpy(), atol=1e-12)
+    result = ul.hessian_vector_products(objective, w, inputs, labels, vectors)
+    np.testing.assert_allclose(result.numpy(), (operator @ vectors.T).T.numpy(), atol=1e-12)
 
 
-@given(chunk=st.integers(1, 9), count=st.integers(1, 7))
-@settings(max_examples=10, deadline=None)
-def test_chunks_do_not_change_products(chunk, count):
-    objective, w, inputs, labels = point(CASES[0])
+@given(case=st.sampled_from(CASES), chunk=st.integers(1, 9), count=st.integers(1, 7))
+@settings(max_examples=20, deadline=None)
+def test_chunks_do_not_change_products(case, chunk, count):
+    objective, w, inputs, labels = point(case)
     vectors = torch.randn(count, len(w), dtype=torch.float64)
     whole = ul.hessian_vector_products(objective, w, inputs, labels, vectors)
     parts = ul.hessian_vector_products(objective, w, inputs, labels, vectors, chunk=chunk)
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-13)
+
+
+def test_chunk_is_checked():
+    objective, w, inputs, labels = point(CASES[0])
+    with pytest.raises(ValueError, match="chunk: expected an integer of at least 1, got 0"):
+        ul.hessian_vector_products(objective, w, inputs, labels, w[None], chunk=0)
+
+
+def test_no_vectors_have_no_products():
+    for case in CASES:
+        objective, w, inputs, labels = point(case)
+        none = w.new_empty(0, len(w))
+        assert ul.hessian_vector_products(objective, w, inputs, labels, none).shape == none.shape
+
+
+def test_point_is_checked():
+    objective, w, inputs, labels = point(CASES[0])
+    with pytest.raises(ValueError, match=r"w: expected shape \[51\], got \[50\]"):
+        products.at(objective, w[1:], inputs, labels)
 
 
 def test_shape_is_checked():

@@ -1,6 +1,6 @@
 """Hessian-vector products for many vectors at one point."""
 
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import torch
 
@@ -61,13 +61,20 @@ def at(objective: Objective, w, inputs, labels, *, kernel: str = "auto") -> Prod
     """
     if w.shape != (objective.dimension,):
         checks.fail("w", f"shape [{objective.dimension}]", list(w.shape))
-    make = _KERNELS[kernel_for(objective, kernel)][1]
+    name = kernel_for(objective, kernel)
     with torch.no_grad():
-        return make(objective, w, inputs, labels)
+        try:
+            return _KERNELS[name][1](objective, w, inputs, labels)
+        except UnfitError as error:
+            if kernel != "auto":
+                _fail(kernel, error)
+            return generic.GenericProducts(objective, w, inputs, labels)
 
 
 def kernel_for(objective: Objective, kernel: str = "auto") -> str:
     """Name of the kernel that serves a model: the one asked for, or the first that fits.
+
+    Inputs of a shape that ``layers`` has no formula for still make ``auto`` take ``generic``.
 
     Raises:
         ValueError: for an unknown kernel, or one that does not apply to the model.
@@ -75,19 +82,20 @@ def kernel_for(objective: Objective, kernel: str = "auto") -> str:
     checks.choice("kernel", kernel, KERNELS)
     if kernel != "auto":
         reason = _refusal(objective, kernel)
-        if reason:
-            checks.fail("kernel", f"one that fits the model, which {kernel!r} does not", reason)
-        return kernel
+        return _fail(kernel, reason) if reason else kernel
     return next(name for name in _KERNELS if not _refusal(objective, name))
 
 
-def _refusal(objective: Objective, kernel: str) -> str:
-    check = _KERNELS[kernel][0]
+def _refusal(objective: Objective, kernel: str) -> UnfitError | None:
     try:
-        check(objective)
+        _KERNELS[kernel][0](objective)
     except UnfitError as error:
-        return str(error)
-    return ""
+        return error
+    return None
+
+
+def _fail(kernel: str, reason: UnfitError) -> NoReturn:
+    checks.fail("kernel", f"one that fits the model, which {kernel!r} does not", reason)
 
 
 def hessian_vector_products(
@@ -128,8 +136,9 @@ def hessian_vector_products(
     products = at(objective, w, inputs, labels, kernel=kernel)
     chunk = chunk or products.default_chunk
     out = torch.empty_like(vectors, memory_format=torch.contiguous_format)
-    for part, place in zip(vectors.split(chunk), out.split(chunk), strict=True):
-        products.multiply(part, out=place)
+    for start in range(0, len(vectors), chunk):
+        part = slice(start, start + chunk)
+        products.multiply(vectors[part], out=out[part])
     return out
 
 

@@ -65,8 +65,13 @@ class Objective:
         """The model's layers, to be looked at and not changed; the weights are in ``w``."""
         return self._module
 
+    @property
+    def as_named(self) -> bool:
+        """Whether the function is what model and ``loss_name`` say: nothing overrides a method."""
+        return type(self) is Objective and self._losses is _LOSS_FUNCTIONS[self.loss_name]
+
     def unflatten(self, w: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Views of ``w [..., d]`` as ``[..., *shape]``, by parameter name."""
+        """Views of ``w [..., d]`` as ``[..., *shape]`` by names of the trainable parameters."""
         parts = w.split([shape.numel() for shape in self._shapes.values()], dim=-1)
         return {
             name: part.view(*w.shape[:-1], *shape)

@@ -1,5 +1,6 @@
 """A model read as a chain of known layers, or the reason why it is not one."""
 
+import torch
 from torch import nn
 
 from unlearning.problem.objective import Objective
@@ -18,9 +19,11 @@ def chain(objective: Objective) -> list[tuple[str, nn.Module]]:
     Raises:
         UnfitError: if the model is built otherwise.
     """
+    if not objective.as_named:
+        raise UnfitError("an objective with a loss of its own")
+    if objective.initial_weights.dtype not in (torch.float32, torch.float64):
+        raise UnfitError(f"weights of {objective.initial_weights.dtype}")
     links = _walk("", objective.architecture)
-    if len({id(layer) for _, layer in links}) < len(links):
-        raise UnfitError("a layer that is used twice")
     trainable = objective.unflatten(objective.initial_weights)
     for prefix, layer in links:
         for part, _ in layer.named_parameters():

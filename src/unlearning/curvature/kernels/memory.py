@@ -6,8 +6,12 @@ import torch
 
 
 def chunk_within(limit: int, bytes_per_vector: int, most: int) -> int:
-    """As many vectors, from 1 to ``most``, as need no more than ``limit`` bytes together."""
-    return max(1, min(most, limit // max(1, bytes_per_vector)))
+    """As many vectors as need no more than ``limit`` bytes together: 1 to ``most``.
+
+    Above 16 a multiple of 16, which fills whole registers where a chunk is the last axis.
+    """
+    number = max(1, min(most, limit // max(1, bytes_per_vector)))
+    return number - number % 16 if number > 16 else number
 
 
 def held_bytes(*things) -> int:

@@ -31,7 +31,7 @@ def check(objective: Objective) -> None:
         raise UnfitError(f"the loss {objective.loss_name}")
     if type(last) is not nn.Linear:
         raise UnfitError(f"a last layer {type(last).__name__}")
-    for prefix, layer in before:
+    for _, layer in before:
         if type(layer) is not nn.Flatten or (layer.start_dim, layer.end_dim) != (1, -1):
             raise UnfitError(f"a layer {layer}")
 
@@ -57,7 +57,8 @@ class SoftmaxProducts:
 
     def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
         """``H vectors``, ``[K, d]``."""
-        out = torch.empty_like(vectors) if out is None else out
+        if out is None:
+            out = torch.empty_like(vectors, memory_format=torch.contiguous_format)
         weight, bias = self._parts(vectors)
         K, classes, features = weight.shape
         # The classes of all vectors are made the rows of one matrix, and the copy pays: matrix

@@ -28,12 +28,12 @@ class Conv:
         self.passing = 2 * site.weight.numel() + 4 * site.y.numel() + 4 * self.kept
 
     def forward(self, tangent, weight, bias) -> torch.Tensor:
-        """Tangent of y, for the vectors' ``weight [co, ci, kh, kw, K]`` and ``bias [co, K]``."""
+        """Tangent of y, for the vectors' ``weight [K, co, ci, kh, kw]`` and ``bias [K, co]``."""
         b, co, h, w = self.site.y.shape
-        rows = weight.flatten(1, 3).transpose(0, 1)  # [ci kh kw, co, K]
-        y = (self._patches @ rows.flatten(1)).view(b, h, w, co, -1)
+        columns = weight.flatten(2).permute(2, 1, 0).flatten(1)  # [ci kh kw, co K]
+        y = (self._patches @ columns).view(b, h, w, co, -1)
         if bias is not None:
-            y += bias
+            y += bias.T
         if self.site.inner:
             self._tangent = tangent
             y += _convolved(functional.conv2d, tangent, self.site.weight, self.geometry.settings)
@@ -41,23 +41,22 @@ class Conv:
 
     def backward(self, tangent, weight, out_weight, out_bias) -> torch.Tensor | None:
         """Tangent of the gradient: of the parameters into ``out_...``, of x as the result."""
-        co, ci, kh, kw, K = weight.shape
+        K, co, ci, kh, kw = weight.shape
         rows = tangent.flatten(0, 2)
         product = self._patches.T @ rows.flatten(1)
-        out_weight.copy_(product.view(ci, kh, kw, co, K).movedim(3, 0))
+        out_weight.copy_(product.view(ci, kh, kw, co, K).permute(4, 3, 0, 1, 2))
         if out_bias is not None:
-            torch.sum(rows, 0, out=out_bias)
+            out_bias.copy_(rows.sum(0).T)
         if not self.site.inner:
             return None
         inputs, self._tangent = self._tangent, None
         product = self._spread.T @ inputs.reshape(len(self._spread), ci * K)
-        out_weight += product.view(kh, kw, co, ci, K).permute(2, 3, 0, 1, 4)
-        by_place = weight.permute(2, 3, 0, 1, 4).reshape(-1, ci * K)  # [kh kw co, ci K]
+        out_weight += product.view(kh, kw, co, ci, K).permute(4, 2, 3, 0, 1)
+        by_place = weight.permute(3, 4, 1, 2, 0).reshape(-1, ci * K)  # [kh kw co, ci K]
         down = (self._spread @ by_place).view(inputs.shape)
         settings = self.geometry.transposed
-        return down.add_(
-            _convolved(functional.conv_transpose2d, tangent, self.site.weight, settings)
-        )
+        down += _convolved(functional.conv_transpose2d, tangent, self.site.weight, settings)
+        return down
 
     def sample_gradients(self, rows, out_weight, out_bias) -> None:
         """Each sample's share of the mean gradient."""

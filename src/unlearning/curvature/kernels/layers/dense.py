@@ -18,28 +18,29 @@ class Dense:
         self.passing = 2 * weight + 2 * site.y.numel() + self.kept
 
     def forward(self, tangent, weight, bias) -> torch.Tensor:
-        """Tangent of y, for the vectors' ``weight [j, i, K]`` and ``bias [j, K]``."""
-        j, i, K = weight.shape
+        """Tangent of y, for the vectors' ``weight [K, j, i]`` and ``bias [K, j]``."""
         x = self.site.x
-        y = (x @ weight.transpose(0, 1).reshape(i, j * K)).view(len(x), j, K)
+        # The vectors' weights are the largest here: they are read as they lie, y is turned.
+        y = (weight.flatten(0, 1) @ x.T).view(*weight.shape[:2], -1).permute(2, 1, 0).contiguous()
         if self.site.inner:
             self._tangent = tangent
             y.baddbmm_(self.site.weight.expand(len(x), -1, -1), tangent)
-        return y if bias is None else y.add_(bias)
+        return y if bias is None else y.add_(bias.T)
 
     def backward(self, tangent, weight, out_weight, out_bias) -> torch.Tensor | None:
         """Tangent of the gradient: of the parameters into ``out_...``, of x as the result."""
-        x, delta = self.site.x, self.site.delta
-        by_input = x.T @ tangent.flatten(1)
-        out_weight.copy_(by_input.view(x.shape[1], -1, tangent.shape[2]).transpose(0, 1))
         if out_bias is not None:
-            torch.sum(tangent, 0, out=out_bias)
+            out_bias.copy_(tangent.sum(0).T)
+        by_vector = tangent.permute(2, 1, 0).flatten(0, 1)  # [K j, b]
+        product = (by_vector @ self.site.x).view(weight.shape)
         if not self.site.inner:
+            out_weight.copy_(product)
             return None
         inputs, self._tangent = self._tangent, None
-        out_weight.flatten(1).addmm_(delta.T, inputs.flatten(1))
-        down = (delta @ weight.flatten(1)).view(inputs.shape)
-        return down.baddbmm_(self.site.weight.T.expand(len(x), -1, -1), tangent)
+        delta = self.site.delta.expand(len(weight), -1, -1)
+        out_weight.copy_(product.baddbmm_(delta.mT, inputs.permute(2, 0, 1).contiguous()))
+        down = (delta @ weight).permute(1, 2, 0).contiguous()
+        return down.baddbmm_(self.site.weight.T.expand(len(down), -1, -1), tangent)
 
     def sample_gradients(self, rows, out_weight, out_bias) -> None:
         """Each sample's share of the mean gradient."""

@@ -38,7 +38,7 @@ class Meetings:
 
     def _gather_inputs(self, used) -> None:
         """Entry by entry: the inputs that it sees, with their weights."""
-        co, ci, kernel = self._weight.shape
+        _, ci, kernel = self._weight.shape
         channel = torch.arange(ci, device=used.device, dtype=torch.int32)
         rows = (self._places * ci).T.contiguous()[:, :, None] + channel
         table = self._weight.transpose(1, 2).contiguous()  # [co, kernel, ci]
@@ -56,7 +56,7 @@ class Meetings:
 
     def _reach_inputs(self, used, delta, n_places: int) -> None:
         """Input by input: the entries that saw it, and through which kernel position."""
-        co, ci, kernel = self._weight.shape
+        co, _, kernel = self._weight.shape
         places = self._places.flatten()
         order = places.argsort(stable=True)
         counts = places.bincount(minlength=n_places)

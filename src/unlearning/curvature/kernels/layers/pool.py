@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from unlearning.curvature.kernels.layers.images import as_channels, from_channels
+from unlearning.curvature.kernels.layers.images import as_channels, from_channels, pair
 from unlearning.curvature.kernels.layers.site import Site
 
 
@@ -55,7 +55,7 @@ class AvgPool:
         self.site, layer = site, site.layer
         self.kept, self.passing = 0, 2 * site.x.numel() + 2 * site.y.numel()
         self._settings = (
-            layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode,
+            pair(layer.kernel_size), pair(layer.stride), pair(layer.padding), layer.ceil_mode,
             layer.count_include_pad, layer.divisor_override,
         )  # fmt: skip
 
@@ -70,11 +70,6 @@ class AvgPool:
     def backward(self, tangent) -> torch.Tensor:
         """Tangent of the gradient with respect to x."""
         down = torch.ops.aten.avg_pool2d_backward(
-            as_channels(tangent), self._images, *map(_listed, self._settings)
+            as_channels(tangent), self._images, *self._settings
         )
         return from_channels(down, tangent.shape[-1])
-
-
-def _listed(setting):
-    """Kernel, stride and padding as the operator wants them: lists."""
-    return [setting] if type(setting) is int else setting

@@ -19,8 +19,6 @@ from unlearning.curvature.kernels.layers.meetings import Meetings
 from unlearning.curvature.kernels.layers.pool import winners
 from unlearning.curvature.kernels.layers.site import Site
 
-_PLAIN = torch.contiguous_format
-
 
 class PooledConv:
     """``y = relu(maxpool(conv(x, W) + bias))``, with or without the ReLU.
@@ -34,12 +32,12 @@ class PooledConv:
     def __init__(self, conv: Site, pool: Site, relu: Site | None):
         self.site, geometry = conv, Geometry(conv)
         positions = winners(pool)  # [b, h', w', co]
-        b, self._h, self._w, self._co = positions.shape
+        _, self._h, self._w, self._co = positions.shape
         last = pool if relu is None else relu
         used = torch.ones_like(last.y) if relu is None else (last.y > 0).to(last.y.dtype)
         self._used = channels_last(used)[..., None]
         self.kept = conv.x.numel() if conv.inner else 0
-        self.passing = 2 * conv.weight.numel() + 3 * last.y.numel() + 2 * self.kept
+        self.passing = 2 * conv.weight.numel() + 2 * last.y.numel() + 2 * self.kept
         self._delta = channels_last(pool.delta)
         self._patches = self._chosen(geometry.patches(conv.x), positions, geometry)
         if conv.inner:
@@ -54,13 +52,16 @@ class PooledConv:
         return patches.index_select(0, rows.flatten()).view(*rows.shape, -1)
 
     def forward(self, tangent, weight, bias) -> torch.Tensor:
-        """Tangent of y, for the vectors' ``weight [co, ci, kh, kw, K]`` and ``bias [co, K]``."""
-        K = weight.shape[-1]
-        first = torch.bmm(self._patches, weight.flatten(1, 3))
+        """Tangent of y, for the vectors' ``weight [K, co, ci, kh, kw]`` and ``bias [K, co]``."""
+        K = len(weight)
+        y = self._patches.new_empty(len(self._used), self._h, self._w, self._co, K)
+        columns = weight.flatten(2).permute(1, 2, 0).contiguous()  # [co, ci kh kw, K]
+        # Written to where it belongs: to turn a whole batched product around takes longer.
+        for c, rows in enumerate(y.flatten(0, 2).unbind(1)):
+            torch.mm(self._patches[c], columns[c], out=rows)
         if bias is not None:
-            first += bias[:, None]
-        first = first.view(self._co, -1, self._h, self._w, K).movedim(0, 3)
-        y = torch.mul(first, self._used, out=torch.empty_like(first, memory_format=_PLAIN))
+            y += bias.T
+        y *= self._used
         if self.site.inner:
             self._tangent = tangent
             y.view(-1, K).add_(self._bags.inputs_at(tangent.view(-1, K)))
@@ -68,18 +69,19 @@ class PooledConv:
 
     def backward(self, tangent, weight, out_weight, out_bias) -> torch.Tensor | None:
         """Tangent of the gradient: of the parameters into ``out_...``, of x as the result."""
-        co, ci, kh, kw, K = weight.shape
+        K, co, ci, kh, kw = weight.shape
         tangent = tangent.mul_(self._used)
-        by_channel = tangent.flatten(0, 2).transpose(0, 1).contiguous()  # [co, b windows, K]
-        torch.bmm(self._patches.transpose(1, 2), by_channel, out=out_weight.flatten(1, 3))
+        rows = tangent.flatten(0, 2)  # [b windows, co, K]
+        product = torch.stack([self._patches[c].T @ rows[:, c] for c in range(co)])
+        out_weight.copy_(product.permute(2, 0, 1).view(weight.shape))
         if out_bias is not None:
-            torch.sum(by_channel, 1, out=out_bias)
+            out_bias.copy_(rows.sum(0).T)
         if not self.site.inner:
             return None
         inputs, self._tangent = self._tangent, None
         product = self._bags.inputs_by_delta(inputs.view(-1, ci * K))
-        out_weight += product.view(kh, kw, co, ci, K).permute(2, 3, 0, 1, 4)
-        by_place = weight.permute(2, 3, 0, 1, 4).reshape(-1, ci * K)  # [kh kw co, ci K]
+        out_weight += product.view(kh, kw, co, ci, K).permute(4, 2, 3, 0, 1)
+        by_place = weight.permute(3, 4, 1, 2, 0).reshape(-1, ci * K)  # [kh kw co, ci K]
         down = self._bags.weights_by_delta(by_place).view(-1, ci, K)
         self._bags.add_outputs(down, tangent.view(-1, K))
         return down.view(inputs.shape)

@@ -4,13 +4,13 @@ import torch
 from torch import nn
 
 from unlearning.curvature.kernels.chain import UnfitError, chain
-from unlearning.curvature.kernels.memory import chunk_within, held_bytes
 from unlearning.curvature.kernels.layers.conv import Conv
 from unlearning.curvature.kernels.layers.dense import Dense
 from unlearning.curvature.kernels.layers.pointwise import Activation, Flat
 from unlearning.curvature.kernels.layers.pool import AvgPool, MaxPool
 from unlearning.curvature.kernels.layers.pooled_conv import PooledConv
 from unlearning.curvature.kernels.layers.site import visit
+from unlearning.curvature.kernels.memory import chunk_within, held_bytes
 from unlearning.problem.objective import Objective
 
 _LINKS = {
@@ -23,8 +23,9 @@ _LINKS = {
     nn.Softplus: Activation,
     nn.Tanh: Activation,
 }
-_CHUNK_BYTES = 3 * 2**25
-_LARGEST_CHUNK = 128
+# Beyond this, tangents no longer stay in a large cache, and fresh memory costs more than it saves.
+_CHUNK_BYTES = 2**26
+_LARGEST_CHUNK = 64
 
 
 def check(objective: Objective) -> None:
@@ -59,30 +60,25 @@ class LayerProducts:
         self._objective, self._batch = objective, len(inputs)
         sites, self._loss, self._gradient = visit(objective, w, inputs, labels)
         self._links = _linked(sites)
-        # Vectors and products are held once more each, turned.
-        numbers = 4 * len(w) + sum(link.kept for link in self._links)
+        numbers = len(w) + sum(link.kept for link in self._links)
         numbers += max(link.passing for link in self._links)
         self.bytes_per_vector = numbers * w.element_size()
-        # Half for what making them takes on top of them.
-        self.fixed_bytes = 2 * held_bytes(self._links, self._loss)
+        # Twice what is kept, for what making it takes, and some copies of the weights.
+        self.fixed_bytes = 2 * held_bytes(self._links, self._loss) + 4 * w.nbytes
         self.default_chunk = chunk_within(_CHUNK_BYTES, self.bytes_per_vector, _LARGEST_CHUNK)
 
     def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
         """``H vectors``, ``[K, d]``."""
-        turned = vectors.T.contiguous()
-        weights, products = self._parts(turned.T), torch.empty_like(turned)
-        outs = self._parts(products.T)
+        if out is None:
+            out = torch.empty_like(vectors, memory_format=torch.contiguous_format)
+        weights, products = self._objective.unflatten(vectors), self._objective.unflatten(out)
         tangent = None
         for link in self._links:
             tangent = link.forward(tangent, *_of(link, weights))
         tangent = self._loss.tangent(tangent)
         for link in reversed(self._links):
-            tangent = link.backward(tangent, *_of(link, weights)[:1], *_of(link, outs))
-        return products.T.contiguous() if out is None else out.copy_(products.T)
-
-    def _parts(self, flat: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Parameters by name, the first axis of ``flat [K, d]`` last."""
-        return {name: part.movedim(0, -1) for name, part in self._objective.unflatten(flat).items()}
+            tangent = link.backward(tangent, *_of(link, weights)[:1], *_of(link, products))
+        return out
 
     def gradient(self) -> torch.Tensor:
         """Mean batch gradient, ``[d]``."""
