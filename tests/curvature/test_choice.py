@@ -74,7 +74,6 @@ def test_a_hook_is_heeded():
 def test_a_forward_of_its_own_is_heeded():
     model = ul.models.logistic(DATA)
     model[1].forward = lambda x: x[:, :4].square()
-    model[0].requires_grad_(True)
     assert products.kernel_for(ul.Objective(model)) == "generic"
 
 
@@ -94,6 +93,18 @@ def test_shared_parameters_are_heeded():
     square = nn.Linear(4, 4)
     model = nn.Sequential(nn.Flatten(), nn.Linear(256, 4), square, nn.ReLU(), square)
     assert chosen(model) == "generic"
+
+
+class Tilted(ul.Objective):
+    def mean_loss(self, w, inputs, labels):
+        return super().mean_loss(w, inputs, labels) + w.pow(4).sum()
+
+
+def test_an_objective_that_computes_something_else_is_heeded():
+    objective = Tilted(ul.models.logistic(DATA))
+    assert products.kernel_for(objective) == "generic"
+    with pytest.raises(ValueError, match="an objective with a loss of its own"):
+        products.kernel_for(objective, "softmax")
 
 
 def test_half_precision_is_generic():

@@ -80,7 +80,7 @@ def test_convolutions_that_are_fused_with_their_pooling(relu, overlap):
 
 
 def test_kinks_are_those_of_autograd():
-    # Every ReLU stands at 0 and every maximum is tied, so only the convention decides.
+    # Every maximum is tied, so only the convention decides.
     model = nn.Sequential(
         nn.Conv2d(1, 2, 2), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(2, 2, 1), nn.ReLU(),
         nn.MaxPool2d(1), nn.Flatten(), nn.Linear(8, 3),
@@ -89,8 +89,10 @@ def test_kinks_are_those_of_autograd():
     point = Point(model, inputs, labels)
     tied = products.at(*point.at, kernel="layers")
     close(tied.multiply(point.vectors(4)), point.vectors(4) @ point.hessian())
-    point.w.zero_()
-    close(products.at(*point.at).multiply(point.vectors(4)), point.vectors(4) @ point.hessian())
+    # Every ReLU stands at 0, between layers that are not 0.
+    flat = Point(nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3)), *batch(3, (2,)))
+    flat.w[:12] = 0.0
+    close(products.at(*flat.at).multiply(flat.vectors(4)), flat.vectors(4) @ flat.hessian())
 
 
 def test_softplus_of_a_first_layer_that_bends_the_hessian():
