@@ -34,6 +34,22 @@ def test_models_of_the_library(model, kernel):
     assert chosen(ul.models.build(model, DATA)) == kernel
 
 
+@pytest.mark.parametrize(
+    ("model", "count", "kernel"),
+    [
+        ("cnn", 1, "generic"),
+        ("cnn", 100, "layers"),
+        ("mlp", 1, "layers"),
+        ("logistic", 1, "softmax"),
+    ],
+)
+def test_few_vectors_are_not_worth_preparing_convolutions(model, count, kernel):
+    objective = ul.Objective(ul.models.build(model, DATA))
+    at = (objective, objective.initial_weights, INPUTS, LABELS)
+    assert products.at(*at, count=count).name == kernel
+    assert products.at(*at, count=count, kernel=products.kernel_for(objective)).name != "generic"
+
+
 def test_squared_loss_is_no_softmax_regression():
     model = nn.Sequential(nn.Flatten(), nn.Linear(256, 1))
     assert chosen(model, loss="squared") == "layers"

@@ -46,7 +46,9 @@ class Products(Protocol):
         """
 
 
-def at(objective: Objective, w, inputs, labels, *, kernel: str = "auto") -> Products:
+def at(
+    objective: Objective, w, inputs, labels, *, kernel: str = "auto", count: int | None = None
+) -> Products:
     """Prepare products at one point for one batch.
 
     Args:
@@ -55,6 +57,8 @@ def at(objective: Objective, w, inputs, labels, *, kernel: str = "auto") -> Prod
         inputs: the batch, shape ``[b, ...]``.
         labels: shape ``[b]``.
         kernel: out of ``KERNELS``.
+        count: how many vectors will be multiplied in all, if that is known. ``auto`` then takes
+            ``generic`` where so few are not worth the preparation.
 
     Raises:
         ValueError: if ``w`` is not ``[d]``, or the model does not allow the kernel.
@@ -62,6 +66,8 @@ def at(objective: Objective, w, inputs, labels, *, kernel: str = "auto") -> Prod
     if w.shape != (objective.dimension,):
         checks.fail("w", f"shape [{objective.dimension}]", list(w.shape))
     name = kernel_for(objective, kernel)
+    if kernel == "auto" and name == "layers" and layers.too_few(objective, count):
+        name = "generic"
     with torch.no_grad():
         try:
             return _KERNELS[name][1](objective, w, inputs, labels)
@@ -133,7 +139,7 @@ def hessian_vector_products(
         checks.fail("vectors", f"shape [K, {len(w)}]", list(vectors.shape))
     if chunk is not None:
         checks.integer("chunk", chunk, least=1)
-    products = at(objective, w, inputs, labels, kernel=kernel)
+    products = at(objective, w, inputs, labels, kernel=kernel, count=len(vectors))
     chunk = chunk or products.default_chunk
     out = torch.empty_like(vectors, memory_format=torch.contiguous_format)
     for start in range(0, len(vectors), chunk):

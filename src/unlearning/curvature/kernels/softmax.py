@@ -55,6 +55,7 @@ class SoftmaxProducts:
         self.fixed_bytes = 5 * b * classes * hot.element_size() + w.nbytes
         self.default_chunk = chunk_within(_CHUNK_BYTES, self.bytes_per_vector, _LARGEST_CHUNK)
 
+    @torch.no_grad()
     def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
         """``H vectors``, ``[K, d]``."""
         if out is None:
@@ -85,6 +86,7 @@ class SoftmaxProducts:
             torch.sum(deltas, 0, out=bias)
         return out
 
+    @torch.no_grad()
     def sample_gradients(self, positions=None) -> torch.Tensor:
         """Gradient of each sample's own loss, ``[len(positions), d]``."""
         rows = slice(None) if positions is None else positions

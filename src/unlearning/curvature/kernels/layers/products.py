@@ -26,6 +26,8 @@ _LINKS = {
 # Beyond this, tangents no longer stay in a large cache, and fresh memory costs more than it saves.
 _CHUNK_BYTES = 2**26
 _LARGEST_CHUNK = 64
+# To prepare a convolution takes as long as to multiply this many vectors in the generic way.
+_WORTH_PREPARING = 8
 
 
 def check(objective: Objective) -> None:
@@ -37,6 +39,12 @@ def check(objective: Objective) -> None:
     for _, layer in chain(objective):
         if type(layer) not in _LINKS or not _plain(layer):
             raise UnfitError(f"a layer {layer}")
+
+
+def too_few(objective: Objective, count: int | None) -> bool:
+    """Whether ``count`` vectors are faster multiplied without the preparation done here."""
+    convolves = any(type(layer) is nn.Conv2d for _, layer in chain(objective))
+    return count is not None and count < _WORTH_PREPARING and convolves
 
 
 def _plain(layer: nn.Module) -> bool:
@@ -67,6 +75,7 @@ class LayerProducts:
         self.fixed_bytes = 2 * held_bytes(self._links, self._loss) + 4 * w.nbytes
         self.default_chunk = chunk_within(_CHUNK_BYTES, self.bytes_per_vector, _LARGEST_CHUNK)
 
+    @torch.no_grad()
     def multiply(self, vectors: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
         """``H vectors``, ``[K, d]``."""
         if out is None:
@@ -84,6 +93,7 @@ class LayerProducts:
         """Mean batch gradient, ``[d]``."""
         return self._gradient.clone()
 
+    @torch.no_grad()
     def sample_gradients(self, positions=None) -> torch.Tensor:
         """Gradient of each sample's own loss, ``[len(positions), d]``."""
         positions = range(self._batch) if positions is None else positions
