@@ -62,14 +62,16 @@ class AvgPool:
     def forward(self, tangent) -> torch.Tensor:
         """Tangent of y."""
         images = as_channels(tangent)
-        # On the way back only the shape of the images is asked for, so one number stands for all.
-        self._images = images.new_empty(1).expand(images.shape)
+        self._shape = images.shape
         pooled = functional.avg_pool2d(images, *self._settings)
         return from_channels(pooled, tangent.shape[-1])
 
     def backward(self, tangent) -> torch.Tensor:
         """Tangent of the gradient with respect to x."""
-        down = torch.ops.aten.avg_pool2d_backward(
-            as_channels(tangent), self._images, *self._settings
-        )
+        # Only the shape and layout of what was pooled are asked for.
+        form = torch.empty(
+            self._shape, dtype=tangent.dtype, device=tangent.device,
+            memory_format=torch.channels_last,
+        )  # fmt: skip
+        down = torch.ops.aten.avg_pool2d_backward(as_channels(tangent), form, *self._settings)
         return from_channels(down, tangent.shape[-1])
