@@ -138,6 +138,9 @@ def test_missing_parts_are_named(tmp_path):
     missing = r"part-1-of-3 \(missing\), part-3-of-3 \(missing\); recollect each of them"
     with pytest.raises(ValueError, match=missing):
         ul.merge_parts(tmp_path)
+    ul.recollect_on_ranks(*small, tmp_path / "many", part=(2, 40))
+    with pytest.raises(ValueError, match=r"part-5-of-40 \(missing\) and 35 more; recollect"):
+        ul.merge_parts(tmp_path / "many")
     with pytest.raises(ValueError, match="got none in"):
         ul.merge_parts(tmp_path / "run")
 

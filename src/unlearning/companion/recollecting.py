@@ -73,7 +73,7 @@ class Done:
         stored: their bytes on the disk.
         error: largest relative rounding error of a vector.
         seconds: that it took here, training included.
-        waited_for: the parts that the store is still without.
+        waited_for: the parts that the store is still without, in words.
     """
 
     folder: Path
@@ -83,7 +83,7 @@ class Done:
     stored: int
     error: float
     seconds: float
-    waited_for: tuple[str, ...] = ()
+    waited_for: str = ""
 
     def __str__(self) -> str:
         """One sentence, and another if there is more to do."""
@@ -93,7 +93,7 @@ class Done:
             f"{rounded}, {memory.shown(self.stored)} stored; {self.seconds:.1f} s"
         )
         if self.waited_for:
-            text += f"\nThe store is without {', '.join(self.waited_for)}."
+            text += f"\nThe store is without {self.waited_for}."
         return text
 
 
@@ -200,5 +200,5 @@ def _done(folder: Path, part: tuple[int, int] | None, seconds: float) -> Done:
     blocks = about["blocks"]
     stored = sum((place / block["file"]).stat().st_size for block in blocks)
     error = max(block["error"] for block in blocks)
-    waited_for = unfinished_parts(folder, part[1]) if part else ()
-    return Done(place, *rows.shape, rows.dtype, stored, error, seconds, tuple(waited_for))
+    waited_for = unfinished_parts(folder, part[1]) if part else ""
+    return Done(place, *rows.shape, rows.dtype, stored, error, seconds, waited_for)

@@ -34,6 +34,7 @@ from unlearning.training.trajectory import Run, open_run, starting_weights, trai
 
 #: Ranks wait for the slowest one; PyTorch's own limit of some minutes is meant for small steps.
 PATIENCE = timedelta(days=30)
+SHOWN = 4  # parts that a message names
 
 
 def recollect_on_ranks(
@@ -121,17 +122,22 @@ def merge_parts(folder: str | Path) -> None:
     if waited_for:
         advice = "recollect each of them, for example with part=(1, 2) for part-1-of-2"
         checks.fail("folder", f"{counts[0]} finished parts in {folder}",
-                    f"{', '.join(waited_for)}; {advice}")  # fmt: skip
+                    f"{waited_for}; {advice}")  # fmt: skip
     with _held(folder, "merge", patient=True):
         parts = [part_folder(folder, (i + 1, counts[0])) for i in range(counts[0])]
         shards.merge(folder, parts)
 
 
-def unfinished_parts(folder: Path, count: int) -> list[str]:
-    """Those of ``count`` parts that are not there yet, by name, with what is the matter."""
+def unfinished_parts(folder: Path, count: int) -> str:
+    """The first few of ``count`` parts that are not there yet, in words; empty if all are."""
     parts = [part_folder(folder, (i + 1, count)) for i in range(count)]
     open_ones = [path for path in parts if not (path / MANIFEST).exists()]
-    return [f"{path.name} ({'unfinished' if path.exists() else 'missing'})" for path in open_ones]
+    shown = [
+        f"{path.name} ({'unfinished' if path.exists() else 'missing'})"
+        for path in open_ones[:SHOWN]
+    ]
+    more = len(open_ones) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _counts(folder: Path) -> list[int]:
