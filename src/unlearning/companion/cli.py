@@ -5,6 +5,7 @@ It starts fast: PyTorch is imported only where it is needed.
 
 import itertools
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -162,10 +163,14 @@ def make_record(
     again: Annotated[
         bool, typer.Option("--again", help="Run every seed, even if nothing has changed.")
     ] = False,
+    only_seed: Annotated[
+        int | None, typer.Option(help="Run this seed and keep it, but write no record.")
+    ] = None,
 ) -> None:
     """Makes or refreshes a record in results/: a chapter at paper scale, seed by seed.
 
-    Interrupted, it goes on with the next seed when it is started again.
+    Interrupted, it goes on with the next seed when it is started again. Seeds may also be run one
+    by one with --only-seed, several at once: then the command without it puts them together.
     """
     from unlearning.companion import record as records
     from unlearning.companion import recording
@@ -173,28 +178,39 @@ def make_record(
     try:
         source = find_chapter(notebook, notebooks_folder())
         name, values = recording.plan(source, find_parameter_file(parameter_file))
+        if again and only_seed is not None:
+            raise ValueError("--again: it forgets all seeds; expected without --only-seed")
     except ValueError as error:
         _refuse(error)
     present = records.load(name)
     if present and not present["stale"] and not again:
         typer.echo(f"{records.describe(present)}\nIt is up to date; --again makes it anew.")
         return
-    _record(source, name, values, again)
-
-
-def _record(source: Path, name: str, values: dict, again: bool) -> None:
-    from unlearning.companion import record as records
-    from unlearning.companion import recording
-
     typer.echo(f"recording {name}" + "".join(f"\n  {k} = {v!r}" for k, v in values.items()))
+    if only_seed is None:
+        _recorded(name, lambda: recording.make(source, name, values, again=again))
+        _describe_record(name)
+    else:
+        _recorded(name, lambda: recording.make_seed(source, name, values, only_seed))
+        typer.echo(f"kept seed {only_seed}; the command without --only-seed joins the seeds")
+
+
+def _recorded(name: str, make: Callable[[], None]) -> None:
     try:
-        recording.make(source, name, values, again=again)
+        make()
+    except ValueError as error:
+        _refuse(error)
     except ChapterFailed as error:
         typer.echo(f"{error}\nerror: a cell failed; {_kept(name)}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo(f"interrupted; {_kept(name)}", err=True)
         raise typer.Exit(130) from None
+
+
+def _describe_record(name: str) -> None:
+    from unlearning.companion import record as records
+
     record = records.load(name)
     typer.echo(f"wrote results/{name}.json\n{records.describe(record)}")
     if "+" in record["commit"]:

@@ -38,6 +38,7 @@ def execute_chapter(
     cwd: Path | None = None,
     progress: bool = False,
     cell_timeout: int | None = None,
+    until: str = "",
 ) -> dict[str, Any]:
     """Runs the text notebook `source` and writes the executed notebook `target`.
 
@@ -49,6 +50,7 @@ def execute_chapter(
         cwd: Working directory of the kernel; the chapter's own folder if None.
         progress: Whether to draw a progress bar.
         cell_timeout: Seconds that one cell may take; None for no limit.
+        until: Leave out what comes after the first code cell that has this text.
 
     Returns:
         What the status page shows: `notebook` (its name), `seconds` in all, `cells` (the seconds
@@ -64,6 +66,7 @@ def execute_chapter(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     notebook = read_chapter(source)
     declared_parameters(notebook)  # refuse a malformed parameters cell before any work
+    notebook.cells = _until(notebook.cells, until)
     target.unlink(missing_ok=True)
     working = target.with_suffix(".failed.ipynb")
     started = time.monotonic()
@@ -97,6 +100,11 @@ def execute_chapter(
     nbformat.write(executed, working)
     os.replace(working, target)
     return timings
+
+
+def _until(cells: list[nbformat.NotebookNode], text: str) -> list[nbformat.NotebookNode]:
+    code = [i for i, cell in enumerate(cells) if cell.cell_type == "code" and text in cell.source]
+    return cells[: code[0] + 1] if text and code else cells
 
 
 def _literal(path: Path) -> str:

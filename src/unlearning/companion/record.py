@@ -69,8 +69,11 @@ def save(
     findings: Iterable[Mapping] = (),
     effects: Iterable[Mapping] = (),
     folder: Path | None = None,
-) -> Path:
+) -> Path | None:
     """Write a record, whole or not at all; numbers are kept to six significant digits.
+
+    A run of some of the seeds that the record's parameter file asks for is no record, and nothing
+    is written (what these seeds have measured is kept by ``Study``).
 
     Args:
         name: of the record: lower-case letters, digits and hyphens.
@@ -84,13 +87,15 @@ def save(
         folder: where to; ``results/`` of the clone by default.
 
     Returns:
-        The path of the file.
+        The path of the file; None if nothing is written.
 
     Raises:
         ValueError: if the name has other characters, the parameters are not those of the notebook,
             or a value is not plain and finite.
     """
     _check_configuration(parameters, chapter)
+    if _lacks_seeds(name, chapter, parameters):
+        return None
     if not name.replace("-", "").isalnum() or not name.isascii() or name != name.lower():
         checks.fail("name", "lower-case letters, digits and hyphens", repr(name))
     runs, notebook = list(runs), notebook_hash(chapter)
@@ -203,10 +208,23 @@ def _changed_parameters(record: Mapping[str, Any]) -> list[str]:
     file = parameter_file(record["name"], record["chapter"])
     if file is None:
         return ["the parameter file is gone"]
-    declared = declared_parameters(_notebook(record["chapter"]))
-    today = {p.name: p.default for p in declared.values()} | parameters_from_file(file)
+    today = _asked_for(file, record["chapter"])
     recorded = record["parameters"]
     return [f"parameter {key}" for key in recorded if today.get(key) != recorded[key]]
+
+
+def _lacks_seeds(name: str, chapter: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether the record's own file asks for these seeds, and for others too."""
+    file = parameter_file(name, chapter)
+    if file is None:
+        return False
+    return set(parameters["seeds"]) < set(_asked_for(file, chapter)["seeds"])
+
+
+def _asked_for(file: Path, chapter: str) -> dict[str, Any]:
+    """All parameters that the chapter has with a parameter file."""
+    declared = declared_parameters(_notebook(chapter))
+    return {p.name: p.default for p in declared.values()} | parameters_from_file(file)
 
 
 def _source_hash(used: Mapping[str, str], notebook: str) -> str:

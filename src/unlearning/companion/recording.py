@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from unlearning.base import checks, provenance
 from unlearning.base.progress import track
 from unlearning.companion import record as records
@@ -56,7 +58,12 @@ def parameter_files(source: Path) -> list[Path]:
     return [path for path in files if says in path.read_text(encoding="utf-8")]
 
 
-def make(source: Path, name: str, values: dict[str, Any], *, again: bool = False) -> dict[str, Any]:
+def seeds_of(source: Path, values: dict[str, Any]) -> list[int]:
+    """The seeds that a record is over, from the file or by the chapter's default."""
+    return values.get("seeds") or declared_parameters(read_chapter(source))["seeds"].default
+
+
+def make(source: Path, name: str, values: dict[str, Any], *, again: bool = False) -> None:
     """Run the chapter; finished seeds of an interrupted recording are kept and used.
 
     Args:
@@ -64,16 +71,54 @@ def make(source: Path, name: str, values: dict[str, Any], *, again: bool = False
         name: of the record.
         values: checked parameters.
         again: whether to forget seeds that have finished.
-
-    Returns:
-        What ``execute_chapter`` returns.
     """
     parts = parts_folder(name)
-    if again:
-        shutil.rmtree(parts, ignore_errors=True)
-    parts.mkdir(parents=True, exist_ok=True)
-    with seed_progress(parts):
-        return execute_chapter(source, parts.with_suffix(".ipynb"), values, cwd=Path.cwd())
+    with _held(parts, seeds_of(source, values)), seed_progress(parts):
+        if again:
+            _forget(parts)
+        execute_chapter(source, parts.with_suffix(".ipynb"), values, cwd=Path.cwd())
+
+
+def make_seed(source: Path, name: str, values: dict[str, Any], seed: int) -> None:
+    """Run the chapter for one of its seeds and keep what it measured; write no record.
+
+    Several seeds may be run at once, by as many processes, on any machines that share the clone;
+    ``make`` then finds them all and puts the record together.
+
+    Args:
+        source: the chapter.
+        name: of the record.
+        values: checked parameters.
+        seed: one of those that the record is over.
+
+    Raises:
+        ValueError: if the record has no such seed.
+    """
+    seeds = seeds_of(source, values)
+    if seed not in seeds:
+        checks.fail("--only-seed", f"one of {', '.join(map(str, seeds))}", seed)
+    parts = parts_folder(name)
+    with _held(parts, [seed]):
+        target, share = parts / f"run-{seed}.ipynb", values | {"seeds": [seed]}
+        execute_chapter(source, target, share, cwd=Path.cwd(), until=records.SAVING)
+
+
+@contextlib.contextmanager
+def _held(parts: Path, seeds: list[int]) -> Iterator[None]:
+    """Let one process at a time measure a seed; the next one finds what the first has kept."""
+    locks = parts / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        for seed in sorted(seeds):  # in one order, so that two never wait for each other
+            held.enter_context(FileLock(locks / str(seed)))
+        yield
+
+
+def _forget(parts: Path) -> None:
+    """Remove what finished seeds have left, but not the locks that are held."""
+    for path in parts.iterdir():
+        if path.is_dir() and path.name != "locks":
+            shutil.rmtree(path)
 
 
 def kept_parts(name: str) -> int:
