@@ -3,6 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
+from tests.companion import small_clone
 from tests.companion.front_matter import FRONT_MATTER
 from unlearning.companion import chapters, cli
 
@@ -65,3 +66,9 @@ def command(chapter, tmp_path):
         return result.exit_code, result.output, new
 
     return run
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A clone that holds the library and one small chapter with its parameter file."""
+    return small_clone.make(tmp_path)

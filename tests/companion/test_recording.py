@@ -2,85 +2,12 @@
 
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-import unlearning
-from tests.companion.front_matter import FRONT_MATTER
-
-CHAPTER = (
-    FRONT_MATTER
-    + """
-# A study
-
-```{code-cell} ipython3
-:tags: [parameters]
-
-scale = 1.0
-seeds = [1]
-record = ""
-```
-
-```{code-cell} ipython3
-import time
-
-from unlearning.companion.study import Study
-
-study = Study("07", {"scale": scale, "seeds": seeds}, record)
-
-
-def measure(seed):
-    time.sleep(1)
-    return [{"seed": seed, "x": scale * seed}]
-
-
-study.each_seed(measure)
-study.save()
-```
-"""
-)
-COMMAND = ["-m", "unlearning.companion.cli", "record", "07", "-f"]
-FILE = "notebooks/parameters/paper-small.yml"
-SAYS = "# unlearning record 07 -f ...\n"
-
-
-@pytest.fixture
-def clone(tmp_path):
-    """A clone that holds the library and one small chapter with its parameter file."""
-    shutil.copytree(Path(unlearning.__file__).parent, tmp_path / "src" / "unlearning")
-    (tmp_path / "_config.yml").touch()
-    (tmp_path / "notebooks" / "parameters").mkdir(parents=True)
-    (tmp_path / "notebooks" / "07_study.md").write_text(CHAPTER)
-    (tmp_path / FILE).write_text(f"{SAYS}scale: 2.0\nseeds: [3, 4, 5]\n")
-    return tmp_path
-
-
-def start(clone, *words):
-    return subprocess.Popen(
-        [sys.executable, *COMMAND, *words],
-        cwd=clone,
-        env=os.environ | {"PYTHONPATH": str(clone / "src")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def record(clone, *words):
-    process = start(clone, *words)
-    printed, _ = process.communicate(timeout=120)
-    return process.returncode, printed
-
-
-def parts(clone):
-    return {path.name: path for path in clone.rglob("seed-*.json")}
+from tests.companion.small_clone import CHAPTER, FILE, SAYS, parts, record, start
 
 
 def test_an_interrupted_recording_keeps_its_seeds_and_goes_on(clone):
@@ -137,3 +64,17 @@ def test_a_chapter_without_seeds_keeps_no_record(clone):
     code, printed = record(clone, FILE)
     assert code == 2
     assert "expected a chapter with parameters 'record' and 'seeds'" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--only-seed", "7"], "--only-seed: expected one of 3, 4, 5, got 7"),
+        (["--only-seed", "3", "--again"], "--again: it forgets all seeds"),
+    ],
+)
+def test_a_single_seed_must_be_one_of_the_record(clone, words, message):
+    code, printed = record(clone, FILE, *words)
+    assert code == 2
+    assert message in printed
+    assert not parts(clone)
