@@ -37,6 +37,8 @@ def main() -> int:
     unknown = sorted(set(given.names) - set(KNOWN))
     if unknown:
         parser.error(f"NAME: expected some of {', '.join(KNOWN)}, got {', '.join(unknown)}")
+    if given.device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"--device: expected cpu, or cuda on a machine with a GPU, got {given.device}")
     if given.here:
         print(json.dumps(one(given.names[0], quick=given.quick, device=given.device)))
         return 0
@@ -103,7 +105,7 @@ def add(path: Path, where: dict, name: str, found: dict, *, quick: bool) -> None
         kept = {}
     options = "DEVICE=cuda " if where["device"] != "cpu" else f"THREADS={where['threads']} "
     content = {
-        "name": path.stem,
+        "name": f"benchmarks/{path.stem}",  # as pages name it, below results/
         "command": f"make bench {options}{'QUICK=1' if quick else ''}".strip(),
         "quick": quick,
         "environment": where,

@@ -21,6 +21,10 @@ class Work:
     flops: int
     bytes: int
 
+    def __mul__(self, times: int) -> "Work":
+        """The same so many times."""
+        return Work(self.flops * times, self.bytes * times)
+
     def limit_ms(self, ceilings: Mapping[str, float]) -> float:
         """The longer of both, at the rates of a matrix product and of a copy."""
         return max(self.flops / ceilings["gflops"], self.bytes / ceilings["copy_gbs"]) / 1e6

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 import unlearning as ul
-from benchmarks import clock, problems
-from benchmarks.logistic import walk
+from benchmarks import clock, count, problems
+from benchmarks.logistic import fused_together, walk
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
     ceilings = clock.Ceilings(device)
     probe, rows, slopes = {}, [], {}
     for name, points in sweeps.items():
-        ways, values = {}, []
+        ways, values, work = {}, [], []
         for point in points:
             run = _run(*point, sizes.batch, device)
             one_step = walk(run)
@@ -54,11 +54,14 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
             parts = 1 if name == "T" else len(run)
             sized = {"n": len(run.samples), "d": run.objective.dimension, "T": len(run)}
             values.append(sized)
+            each = count.softmax_step(sized["n"], sized["d"], sizes.batch,
+                                      together=fused_together(run, sizes.batch))  # fmt: skip
+            work.append(each * (len(run) // parts))
             ways[str(sized[name])] = clock.Way(one_step.work, parts, one_step.prepare)
         times = clock.compare(ways | ceilings.ways(), repeats=sizes.repeats, device=device)
         probe = ceilings.found(times)
-        swept = [{"sweep": name, **sized, **times[way]}
-                 for sized, way in zip(values, ways, strict=True)]  # fmt: skip
+        swept = [{"sweep": name, **sized, **each.beside(times[way], probe)}
+                 for sized, way, each in zip(values, ways, work, strict=True)]  # fmt: skip
         rows += swept
         slopes[name] = slope([r[name] for r in swept], [r["median_ms"] for r in swept])
     settings = {"batch": sizes.batch, "n": n, "d": 10 * (features + 1), "epochs": epochs}

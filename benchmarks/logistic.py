@@ -6,6 +6,7 @@ import unlearning as ul
 from benchmarks import clock, count, problems, released
 from unlearning.curvature import products
 from unlearning.hfocu import fused
+from unlearning.hfocu.plan import needs_of
 from unlearning.hfocu.recursion import Recursion
 from unlearning.hfocu.steps import Rule
 
@@ -64,10 +65,11 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
 
 def walk(run: ul.Run) -> clock.Way:
     """All steps of a run, as ``recollect`` makes them; the time is that of one step."""
+    what = run.objective, run.samples, run.batches
     rule = Rule(run.objective.l2, run.schedule.clip, "R2")
-    chunk = fused.CHUNK if run.samples.inputs.device.type == "cpu" else len(run.samples)
-    recursion = Recursion(rule, run.objective, run.samples, run.batches, sets=None,
-                          rows=range(len(run.samples)), kernel="softmax", chunk=chunk)  # fmt: skip
+    needs = needs_of(*what, rule, "auto")
+    recursion = Recursion(rule, *what, sets=None, rows=range(len(run.samples)),
+                          kernel=needs.kernel, chunk=needs.chunk)  # fmt: skip
     vectors = recursion.start()
 
     def advance():

@@ -15,7 +15,7 @@ import torch
 
 import unlearning as ul
 from benchmarks import problems
-from unlearning.hfocu.plan import make_plan, needs_of
+from unlearning.hfocu.plan import needs_of
 from unlearning.hfocu.steps import Rule
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -74,7 +74,7 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
     """Bytes above the level after import, data and a small run of the same kind."""
     rows = []
     for mode in MODES:
-        found = [_elsewhere(mode, sizes, device) for _ in range(sizes.repeats)]
+        found = [elsewhere(mode, sizes, device) for _ in range(sizes.repeats)]
         peaks = sorted(one.pop("peak") for one in found)
         middle = peaks[len(peaks) // 2]
         rows.append({"mode": mode, "peak": middle, "least": peaks[0], "most": peaks[-1]} | found[0])
@@ -82,7 +82,8 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
             "rows": rows}  # fmt: skip
 
 
-def _elsewhere(mode: str, sizes: Sizes, device: str) -> dict:
+def elsewhere(mode: str, sizes: Sizes, device: str) -> dict:
+    """Watch one mode in a process of its own."""
     given = json.dumps({"mode": mode, "device": device, **asdict(sizes)})
     command = [sys.executable, "-m", "benchmarks.memory", given]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -115,10 +116,10 @@ def counted(mode: str, n: int, epochs: int, sets: int, device: str) -> dict:
     batches, rule = schedule.batches(n), Rule(objective.l2, None, "R2")
     needs = needs_of(objective, data.train, batches, rule, "auto")
     rows = sets if mode == "sets only" else n
-    plan = make_plan(needs, rows, chunk=None, allowed=None, split=False, device=device)
+    at_once = min(rows, needs.chunk)
     d, size = objective.dimension, objective.initial_weights.element_size()
     kept = (len(batches) + 1) * d * size if mode == "replay, weights in memory" else 0
-    counted = needs.fixed + rows * needs.per_row + plan.chunk * needs.per_chunk_row
+    counted = needs.fixed + rows * needs.per_row + at_once * needs.per_chunk_row
     return {"counted": counted, "weights kept": kept, "rows": rows * d * size,
             "d": d, "steps": len(batches)}  # fmt: skip
 

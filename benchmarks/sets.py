@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import unlearning as ul
-from benchmarks import clock, problems
+from benchmarks import clock, count, problems
+from benchmarks.logistic import fused_together
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,16 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
     ceilings = clock.Ceilings(device)
     times = clock.compare({name: clock.Way(way) for name, way in ways.items()} | ceilings.ways(),
                           repeats=sizes.repeats, device=device)  # fmt: skip
+    probe = ceilings.found(times)
+    d, together = run.objective.dimension, fused_together(run, schedule.batch_size)
+    vectors = {"one vector a set": len(sets), "one vector a sample": sizes.n}
+    work = {name: count.softmax_step(k, d, schedule.batch_size, together=together) * len(run)
+            for name, k in vectors.items()}  # fmt: skip
     slow, fast = times["one vector a sample"], times["one vector a set"]
     return {
-        "settings": {"n": sizes.n, "d": run.objective.dimension, "steps": len(run),
+        "settings": {"n": sizes.n, "d": d, "steps": len(run),
                      "forget": list(sizes.forget)},
-        "probe": ceilings.found(times),
-        "rows": [{"what": name, **times[name]} for name in ways],
+        "probe": probe,
+        "rows": [{"what": name} | work[name].beside(times[name], probe) for name in ways],
         "ratios": {"one vector a sample": clock.ratio(slow, fast)},
     }  # fmt: skip

@@ -82,7 +82,10 @@ def provenance(app, page, name, record, lines):
     at = f" at commit {html.escape(edition.commit_in_words())}" if edition.commit()[0] else ""
     lines = f'<a href="{source}">lines {first} to {last}</a>{at}'
     parts = [f'<a href="#{name}-cell">Cell above</a>, {lines}']
-    if record:
+    if record.startswith("benchmarks/"):
+        file = edition.blob(app, f"results/{record}.json")
+        parts.append(f'from <a href="{file}">{html.escape(record)}.json</a>, measured by make bench')
+    elif record:
         target = f"../records.html#record-{record}"
         made = html.escape(records.load(record)["commit"])
         parts.append(
