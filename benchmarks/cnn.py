@@ -59,7 +59,7 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
         "settings": {"d": len(w), "batch": sizes.batch, "vectors": sizes.vectors,
                      "best": kernels[0]},
         "probe": probe,
-        "rows": [{"what": f"{name}, a vector"} | work.beside(times[name], probe)
+        "rows": [{"what": name} | work.beside(times[name], probe)
                  for name in ways],
         "ratios": {name: clock.ratio(times[name], best) for name in ways},
         "wanted": {"gate": GATE, "aim": AIM},

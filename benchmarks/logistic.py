@@ -54,7 +54,7 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
         "settings": {"n": sizes.n, "d": d, "batch": sizes.batch, "steps": len(run),
                      "steps fused": together},
         "probe": probe,
-        "rows": [{"what": f"{name}, a step"} | work[name].beside(times[name], probe)
+        "rows": [{"what": name} | work[name].beside(times[name], probe)
                  for name in ours],
         "ratios": {name: clock.ratio(times[name], fast) for name in ours},
         "bound_ms": bound,
