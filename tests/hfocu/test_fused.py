@@ -1,7 +1,8 @@
-"""Steps of softmax regression made together, against steps made one by one and a dense recursion."""
+"""Steps of softmax regression made together, against single steps and a dense recursion."""
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from unittest import mock
 
 import pytest
@@ -270,7 +271,7 @@ def test_groups_cut_from_the_end_of_a_group_on_are_the_same(steps, l2):
 def test_no_group_could_have_taken_the_next_step_too(steps, l2):
     factors, sizes, etas = columns(steps)
     units = list(fused.groups(factors, sizes, etas, l2))
-    for (unit, together), (after, joint) in zip(units, units[1:], strict=False):
+    for (unit, together), (after, joint) in pairwise(units):
         if together and joint:
             longer = [*unit, after.start]
             full = sum(sizes[t] for t in longer) > fused.GROUP
