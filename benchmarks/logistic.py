@@ -67,7 +67,7 @@ def walk(run: ul.Run) -> clock.Way:
     """All steps of a run, as ``recollect`` makes them; the time is that of one step."""
     what = run.objective, run.samples, run.batches
     rule = Rule(run.objective.l2, run.schedule.clip, "R2")
-    needs = needs_of(*what, rule, "auto")
+    needs = needs_of(*what, rule, "auto", len(run.samples))
     recursion = Recursion(rule, *what, sets=None, rows=range(len(run.samples)),
                           kernel=needs.kernel, chunk=needs.chunk)  # fmt: skip
     vectors = recursion.start()

@@ -114,8 +114,8 @@ def counted(mode: str, n: int, epochs: int, sets: int, device: str) -> dict:
     data = problems.images(n, device=device)
     objective, schedule = problems.logistic(data), problems.schedule(32, epochs)
     batches, rule = schedule.batches(n), Rule(objective.l2, None, "R2")
-    needs = needs_of(objective, data.train, batches, rule, "auto")
     rows = sets if mode == "sets only" else n
+    needs = needs_of(objective, data.train, batches, rule, "auto", rows)
     at_once = min(rows, needs.chunk)
     d, size = objective.dimension, objective.initial_weights.element_size()
     kept = (len(batches) + 1) * d * size if mode == "replay, weights in memory" else 0

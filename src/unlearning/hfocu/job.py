@@ -32,7 +32,8 @@ class Job:
         if not self.rows:
             checks.fail("part", f"at most {self.count} parts, one a row", k)
         self.rule = Rule(objective.l2, source.schedule.clip, settings.convention, settings.quirks)
-        self.needs = needs_of(objective, samples, source.batches, self.rule, settings.kernel)
+        what = (objective, samples, source.batches, self.rule)
+        self.needs = needs_of(*what, settings.kernel, len(self.rows))
 
     def result(self) -> Approximators:
         """Compute, or read what has been computed."""

@@ -95,24 +95,25 @@ def make_plan(
     return Plan(needs.kernel, chunk, group, working)
 
 
-def needs_of(objective: Objective, samples: Samples, batches, rule: Rule, kernel: str) -> Needs:
-    """Count the bytes, from the kernel's own account at the largest batch."""
-    kernel = products.kernel_for(objective, kernel)
+def needs_of(
+    objective: Objective, samples: Samples, batches, rule: Rule, kernel: str, rows: int
+) -> Needs:
+    """Choose the kernel for so many rows, and take its own account at the largest batch."""
     largest = max(batches, key=len)
     w = objective.initial_weights
     inputs, labels = samples.inputs[largest], samples.labels[largest]
-    point = products.at(objective, w, inputs, labels, kernel=kernel)
+    point = products.at(objective, w, inputs, labels, kernel=kernel, count=rows)
     size, d = w.element_size(), len(w)
     clipped = 3 * d * size if rule.clip is not None else 0  # what projecting a chunk takes
     per_chunk_row = point.bytes_per_vector + clipped
     # Sample gradients of a batch, their shares and projections; the weights of a stretch.
     fixed = point.fixed_bytes + (4 * len(largest) + STRETCH + 8) * d * size
     per_row, chunk = d * size, point.default_chunk
-    if kernel == "softmax" and not rule.quirks:
+    if point.name == "softmax" and not rule.quirks:
         classes = objective.outputs(w, inputs[:1]).shape[1]
         more = fused.bytes_needed(classes, inputs[0].numel(), len(largest), d, size)
         fixed, per_row, per_chunk_row = (
             fixed + more[0], per_row + more[1], max(per_chunk_row, more[2])
         )  # fmt: skip
         chunk = fused.CHUNKS[w.device.type]
-    return Needs(kernel, fixed, per_row, per_chunk_row, chunk)
+    return Needs(point.name, fixed, per_row, per_chunk_row, chunk)
