@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from unlearning.curvature.kernels.chain import UnfitError, chain
+from unlearning.curvature.kernels.layout import Layout
 from unlearning.curvature.kernels.memory import chunk_within
 from unlearning.problem.objective import Objective
 
@@ -42,8 +43,8 @@ class SoftmaxProducts:
     name = "softmax"
 
     def __init__(self, objective: Objective, w, inputs, labels):
-        self._objective, self._prefix = objective, chain(objective)[-1][0]
-        weight, bias = self._parts(w)
+        self._layout, self._dimension = Layout(objective), objective.dimension
+        weight, bias = self._layout.parts(w)
         self._inputs = inputs.flatten(1)
         logits = functional.linear(self._inputs, weight, bias)
         self._probabilities = logits.softmax(1)
@@ -60,7 +61,7 @@ class SoftmaxProducts:
         """``H vectors``, ``[K, d]``."""
         if out is None:
             out = torch.empty_like(vectors, memory_format=torch.contiguous_format)
-        weight, bias = self._parts(vectors)
+        weight, bias = self._layout.parts(vectors)
         K, classes, features = weight.shape
         # The classes of all vectors are made the rows of one matrix, and the copy pays: matrix
         # products on rows as far apart as whole vectors are slow.
@@ -70,7 +71,7 @@ class SoftmaxProducts:
         p = self._probabilities.T
         tangents -= (p * tangents).sum(1, keepdim=True)
         tangents *= p / len(self._inputs)
-        weight, bias = self._parts(out)
+        weight, bias = self._layout.parts(out)
         weight.copy_((tangents.view(-1, len(self._inputs)) @ self._inputs).view(weight.shape))
         if bias is not None:
             torch.sum(tangents, 2, out=bias)
@@ -78,8 +79,8 @@ class SoftmaxProducts:
 
     def gradient(self) -> torch.Tensor:
         """Mean batch gradient, ``[d]``."""
-        out = self._inputs.new_empty(self._objective.dimension)
-        weight, bias = self._parts(out)
+        out = self._inputs.new_empty(self._dimension)
+        weight, bias = self._layout.parts(out)
         deltas = self._deltas / len(self._inputs)
         torch.mm(deltas.T, self._inputs, out=weight)
         if bias is not None:
@@ -91,14 +92,9 @@ class SoftmaxProducts:
         """Gradient of each sample's own loss, ``[len(positions), d]``."""
         rows = slice(None) if positions is None else positions
         deltas, inputs = self._deltas[rows], self._inputs[rows]
-        out = inputs.new_empty(len(inputs), self._objective.dimension)
-        weight, bias = self._parts(out)
+        out = inputs.new_empty(len(inputs), self._dimension)
+        weight, bias = self._layout.parts(out)
         torch.mul(deltas[:, :, None], inputs[:, None], out=weight)
         if bias is not None:
             bias.copy_(deltas)
         return out
-
-    def _parts(self, flat: torch.Tensor):
-        """Weight and bias (or None) of ``flat [..., d]``, as views."""
-        named = self._objective.unflatten(flat)
-        return named[self._prefix + "weight"], named.get(self._prefix + "bias")
