@@ -33,7 +33,7 @@ class Job:
             checks.fail("part", f"at most {self.count} parts, one a row", k)
         self.rule = Rule(objective.l2, source.schedule.clip, settings.convention, settings.quirks)
         what = (objective, samples, source.batches, self.rule)
-        self.needs = needs_of(*what, settings.kernel, len(self.rows))
+        self.needs = needs_of(*what, settings.kernel, len(self.rows), self.sets)
 
     def result(self) -> Approximators:
         """Compute, or read what has been computed."""

@@ -1,5 +1,6 @@
 """How many rows are worked on at once, so that the memory allowed is never exceeded."""
 
+import math
 from dataclasses import dataclass
 
 from unlearning.base import memory
@@ -96,7 +97,7 @@ def make_plan(
 
 
 def needs_of(
-    objective: Objective, samples: Samples, batches, rule: Rule, kernel: str, rows: int
+    objective: Objective, samples: Samples, batches, rule: Rule, kernel: str, rows: int, sets=None
 ) -> Needs:
     """Choose the kernel for so many rows, and take its own account at the largest batch."""
     largest = max(batches, key=len)
@@ -108,6 +109,7 @@ def needs_of(
     per_chunk_row = point.bytes_per_vector + clipped
     # Sample gradients of a batch, their shares and projections; the weights of a stretch.
     fixed = point.fixed_bytes + (4 * len(largest) + STRETCH + 8) * d * size
+    fixed += _by_step(batches, len(samples), sets)
     per_row, chunk = d * size, point.default_chunk
     if point.name == "softmax" and not rule.quirks:
         classes = objective.outputs(w, inputs[:1]).shape[1]
@@ -117,3 +119,12 @@ def needs_of(
         )  # fmt: skip
         chunk = fused.CHUNKS[w.device.type]
     return Needs(point.name, fixed, per_row, per_chunk_row, chunk)
+
+
+def _by_step(batches, n: int, sets) -> int:
+    """Bytes of what is kept for each step: its batch, and which rows have samples in it."""
+    uses = sum(len(batch) for batch in batches)
+    members = n if sets is None else sum(len(members) for members in sets)
+    pairs = members * math.ceil(uses / n)
+    # Two copies while they are made, one with room to grow; the places where pieces end.
+    return 20 * uses + 4 * 20 * pairs + 5 * 16 * len(batches)

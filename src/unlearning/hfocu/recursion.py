@@ -22,7 +22,7 @@ from unlearning.base import checks
 from unlearning.curvature import products
 from unlearning.curvature.kernels.layout import Layout
 from unlearning.hfocu import fused
-from unlearning.hfocu.rows import touches
+from unlearning.hfocu.rows import Touches
 from unlearning.hfocu.steps import Rule, Step
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
@@ -59,7 +59,7 @@ class Recursion:
         self.sets, self.rows, self.kernel, self.chunk = sets, rows, kernel, chunk
         device = samples.inputs.device
         self.batches = on_device(batches, device)
-        self.touches = touches(batches, len(samples), sets, rows, device)
+        self.touches = Touches(batches, len(samples), sets, rows, device)
         fits = kernel == "softmax" and not rule.quirks
         self.layout = Layout(objective) if fits else None
         # For each row the first step after which it was not finite, or the number of steps.
@@ -121,7 +121,7 @@ class Recursion:
                 [inputs.flatten(1) for inputs, _ in batches],
                 [labels for _, labels in batches],
                 stretch.step_sizes[part],
-                self.touches[first : numbers.stop],
+                [self.touches[t] for t in numbers],
             ),
             len(vectors),
         )

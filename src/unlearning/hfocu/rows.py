@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from unlearning.base.pieces import Pieces
+
 
 @dataclass(frozen=True, eq=False)
 class Touch:
@@ -38,13 +40,7 @@ class Touch:
         return members
 
 
-def touches(
-    batches: Sequence[torch.Tensor],
-    n: int,
-    sets: Sequence[Sequence[int]] | None,
-    rows: range,
-    device: torch.device,
-) -> list[Touch]:
+class Touches:
     """One ``Touch`` for each step.
 
     Args:
@@ -54,14 +50,23 @@ def touches(
         rows: those that are computed here; they are numbered from 0.
         device: where the recursion runs.
     """
-    owners = _owners(n, sets, rows)
-    plain = [_touch(batch.tolist(), owners) for batch in batches]
-    fields = []
-    for k in range(4):  # one copy to the device for each kind of index
-        parts = [touch[k] for touch in plain]
-        joined = torch.tensor([i for part in parts for i in part], dtype=torch.int64)
-        fields.append(joined.to(device).split([len(part) for part in parts]))
-    return [Touch(*parts) for parts in zip(*fields, strict=True)]
+
+    def __init__(
+        self,
+        batches: Sequence[torch.Tensor],
+        n: int,
+        sets: Sequence[Sequence[int]] | None,
+        rows: range,
+        device: torch.device,
+    ):
+        owners = _owners(n, sets, rows)
+        # Four pieces a step, in the order of a Touch.
+        fields = (field for batch in batches for field in _touch(batch.tolist(), owners))
+        self._fields = Pieces(fields, device)
+
+    def __getitem__(self, t: int) -> Touch:
+        """What step ``t`` gives to which rows."""
+        return Touch(*(self._fields[4 * t + k] for k in range(4)))
 
 
 def _owners(n: int, sets, rows: range) -> list[list[int]]:

@@ -13,6 +13,7 @@ from typing import NoReturn
 import torch
 
 from unlearning.base import checks
+from unlearning.base.pieces import Pieces
 from unlearning.base.progress import track
 from unlearning.training.schedule import Schedule
 
@@ -132,9 +133,6 @@ class _Walk:
         checks.fail("step_size", "steps along which the loss stays finite", given + eta)
 
 
-def on_device(batches: Sequence[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+def on_device(batches: Sequence[torch.Tensor], device: torch.device) -> Pieces:
     """The batches' sample numbers on the device, moved all at once: no step waits for a copy."""
-    if not batches:
-        return []
-    sizes = [len(batch) for batch in batches]
-    return list(torch.cat(list(batches)).to(device).split(sizes))
+    return Pieces((batch.tolist() for batch in batches), device)
