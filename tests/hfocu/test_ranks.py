@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import unlearning as ul
-from tests.hfocu.on_ranks import problem
+from tests.hfocu.on_ranks import CHUNK, problem
 from unlearning.hfocu.ranks import part_folder
 
 WORKER = Path(__file__).with_name("on_ranks.py")
@@ -88,7 +88,7 @@ def manifest(folder):
 def test_how_each_part_was_computed_is_kept(stores):
     computed = manifest(stores[3][0])["computed"]
     assert [how["rows"] for how in computed] == [[0, 30], [30, 60], [60, 90]]
-    assert all(how["chunk"] == 7 and how["threads"] == 1 for how in computed)
+    assert all(how["chunk"] == CHUNK and how["threads"] == 1 for how in computed)
 
 
 def test_a_finished_store_is_opened_by_any_number_of_processes(stores, one_process):
@@ -101,6 +101,15 @@ def test_a_finished_store_is_opened_by_any_number_of_processes(stores, one_proce
         ul.recollect_on_ranks(*problem(), folder, convention="R1")
 
 
+@pytest.mark.gpu
+def test_ranks_may_share_a_gpu(tmp_path, one_process):
+    process = start(2, tmp_path / "store", "cuda")
+    printed, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, printed
+    found = ul.open_approximators(tmp_path / "store").vectors[:]
+    torch.testing.assert_close(found, one_process[1], rtol=0, atol=1e-9)
+
+
 def bits(folder):
     """The bytes of all files of rows, by name."""
     return {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
@@ -108,23 +117,29 @@ def bits(folder):
 
 def test_a_killed_rank_is_resumed_alone(stores, tmp_path):
     folder = tmp_path / "store"
-    process = start(2, folder, "0")  # a state after every step
-    part = part_folder(folder, (2, 2))
-    while not (part / "state" / "manifest.json").exists():
+    process = start(2, folder, "cpu", "0")  # a state after every step
+    states = [part_folder(folder, (i, 2)) / "state" for i in (1, 2)]
+    while not all((state / "manifest.json").exists() for state in states):
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.01)
     os.kill(int((folder / "pid-1").read_text()), signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0
     assert not (folder / "manifest.json").exists()
-    saved = manifest(part / "state")["progress"]["t"]
-    assert 0 < saved < 360
+    for state in states:  # the other has saved its own when torchrun ended it
+        assert 0 < manifest(state)["progress"]["t"] < 1200
 
-    assert ul.recollect_on_ranks(*problem(), folder, part=(2, 2)) is None  # the other is missing
+    for place in (states[1], states[1].parent):  # what a kill in the middle of a write leaves
+        (place / ".tmpAbCdEf").write_bytes(b"half a file")
+
+    alone = {"chunk": CHUNK, "part": (2, 2)}
+    assert ul.recollect_on_ranks(*problem(), folder, **alone) is None  # the other is unfinished
     unfinished = r"2 finished parts in .*, got part-1-of-2 \(unfinished\)"
     with pytest.raises(ValueError, match=unfinished):
         ul.merge_parts(folder)
-    found = ul.recollect_on_ranks(*problem(), folder, part=(1, 2))
+    names = sorted(path.name for path in states[1].parent.iterdir())
+    assert names == ["manifest.json", "rows-00000-00000.safetensors"]
+    found = ul.recollect_on_ranks(*problem(), folder, chunk=CHUNK, part=(1, 2))
     assert len(found.vectors) == 90
     for i in (1, 2):
         uninterrupted = bits(part_folder(stores[2][0], (i, 2)))
