@@ -66,7 +66,9 @@ def add_lines(app, doctree):
             taken.add(name)
             write_csv(app, page, name, data["csv"])
             line = provenance(app, page, name, data["record"], where[node["cell_index"]])
-            node.insert(0, nodes.raw("", f'<a id="{name}-cell"></a>', format="html"))
+            # Before the cell: its code must stay its first child, or it could not be folded.
+            anchor = nodes.raw("", f'<a id="{name}-cell"></a>', format="html")
+            node.parent.insert(node.parent.index(node), anchor)
             node.append(nodes.raw("", line, format="html"))
 
 
