@@ -86,9 +86,8 @@ def provenance(app, page, name, record, lines):
     parts = [f'<a href="#{name}-cell">Cell above</a>, {lines}']
     if record.startswith("benchmarks/"):
         file = edition.blob(app, f"results/{record}.json")
-        parts.append(
-            f'from <a href="{file}">{html.escape(record)}.json</a>, measured by make bench'
-        )
+        link = f'<a href="{file}">{html.escape(record)}.json</a>'
+        parts.append(f"from {link}, measured by make bench")
     elif record:
         target = f"../records.html#record-{record}"
         made = html.escape(records.load(record)["commit"])
