@@ -96,7 +96,7 @@ def close(given, expected):
 
 
 @given(case=problems_with_arguments())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_equals_the_steps_made_one_by_one(case):
     problem, arguments, group = case
     run = problem.run()

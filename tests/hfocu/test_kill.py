@@ -106,7 +106,7 @@ def test_killed_at_random_moments(bench, mode):
 @pytest.mark.parametrize("mode", ["groups of rows, several steps at once", "along with training"])
 def test_killed_before_each_operation_on_files_at_its_end(bench):
     """From the last states over the last rows and the manifest to the removal of the state."""
-    tail = 30
+    tail = 20
     done = units_of(bench.call("near", die_at=bench.operations - tail))
     near = bench.root / "near"
     assert (near / "state" / MANIFEST).exists()

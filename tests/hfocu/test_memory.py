@@ -46,6 +46,12 @@ def test_all_rows_at_once_stay_within_the_budget_and_use_it(measured, mode):
     assert found["bytes"] > N * found["d"] * 4
 
 
+def amount(message: str) -> int:
+    """The bytes that an error says are needed."""
+    number, unit = message.split("at least ")[1].split()[:2]
+    return int(float(number) * {"MiB": MIB, "KiB": 1024}[unit]) + 1
+
+
 @pytest.mark.parametrize("kernel", SIZES)
 def test_what_the_message_asks_for_is_enough_and_is_not_exceeded(measured, kernel):
     """One byte is too little; what is then asked for is all that is taken."""
@@ -56,8 +62,7 @@ def test_what_the_message_asks_for_is_enough_and_is_not_exceeded(measured, kerne
     assert refused["bytes"] < 2 * SLACK
     assert "memory: expected at least" in refused["error"]
     assert "got 1 B (as asked for" in refused["error"]
-    number, unit = refused["error"].split("at least ")[1].split()[:2]
-    asked = int(float(number) * {"MiB": MIB, "KiB": 1024}[unit]) + 1
+    asked = amount(refused["error"])
     found = measured(memory=asked, **arguments)
     assert not found["error"]
     assert found["bytes"] < 1.1 * asked + SLACK
@@ -78,3 +83,16 @@ def test_sets_take_memory_by_their_number(measured):
     arguments = {"kernel": "softmax", "mode": "in memory"}
     two = measured(sets=sets, **arguments)
     assert two["bytes"] < measured(**arguments)["bytes"] - (N - 100) * two["d"] * 4
+
+
+def test_what_is_kept_for_each_step_is_counted(measured):
+    """Which samples each step has weighs more, here, than all the vectors."""
+    arguments = {"kernel": "softmax", "mode": "in memory", "n": 300, "features": 3}
+    arguments["batch_size"] = 4
+    few, many = (
+        (amount(measured(memory=1, **how)["error"]), measured(**how)["bytes"])
+        for how in (arguments | {"steps": 75}, arguments | {"steps": 4500})
+    )
+    counted, taken = many[0] - few[0], many[1] - few[1]
+    assert taken < counted + MIB
+    assert counted < 4425 * 1024

@@ -235,5 +235,5 @@ def test_no_weights_pile_up_while_steps_are_made(what, monkeypatch, tmp_path):
     else:
         how = {"keep": False} if what == "both ends" else {"folder": tmp_path / "again"}
         ul.train(OBJECTIVE, SAMPLES, schedule, **how)
-    assert calls > 120
+    assert calls >= 110  # of 130 steps, 20 are left out with their only sample
     assert most - before < 0.5 * len(run) * run.weights.nbytes
