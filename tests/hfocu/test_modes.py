@@ -1,18 +1,12 @@
 """One result, however it is computed: in memory, into folders, in groups, along with training."""
 
-import os
-import shutil
-from dataclasses import replace
-
 import pytest
 import torch
 
 import unlearning as ul
 from tests.cases import cases
 from tests.hfocu.chores import memory_for
-from unlearning.base.durable import MANIFEST, read_manifest
 from unlearning.hfocu.recursion import Recursion
-from unlearning.hfocu.sources import Along
 
 CASES = {case.name: case for case in cases()}
 SETS = [[3], [0, 12, 5], [5, 2], [1, 2, 4, 9]]
@@ -170,91 +164,6 @@ def test_another_model_with_the_same_weights_is_another_run(tmp_path):
         ul.train_and_recollect(tanh, data.train, schedule, folder=tmp_path / "along")
 
 
-# What is on disk.
-
-
-@pytest.fixture
-def store(tmp_path):
-    ul.recollect(RUN, folder=tmp_path / "store")
-    return tmp_path / "store"
-
-
-def rows_file(store):
-    (path,) = store.glob("rows-*")
-    return path
-
-
-def test_deleting_from_disk_reads_the_rows_asked_for_and_no_others(store, monkeypatch):
-    opened = ul.open_approximators(store)
-    amounts, read = [], os.preadv
-
-    def counted(handle, buffers, place):
-        amounts.append(sum(len(buffer) for buffer in buffers))
-        return read(handle, buffers, place)
-
-    monkeypatch.setattr(os, "preadv", counted)
-    unlearned = ul.forget(RUN, opened, [11, 3])
-    assert amounts == [RUN.weights.nbytes] * 2
-    assert torch.equal(unlearned, ul.forget(RUN, EACH, [3, 11]))
-
-
-def test_a_damaged_row_is_named_when_it_is_asked_for(store):
-    path = rows_file(store)
-    content = bytearray(path.read_bytes())
-    place = content.index(EACH.vectors[6].numpy().tobytes())
-    content[place + 20] ^= 1
-    path.write_bytes(content)
-    opened = ul.open_approximators(store)
-    assert torch.equal(ul.forget(RUN, opened, [5]), ul.forget(RUN, EACH, [5]))
-    with pytest.raises(ValueError, match=f"{path.name}: expected row 6 as it was written"):
-        ul.forget(RUN, opened, [6])
-
-
-@pytest.mark.parametrize("damage", ["short", "gone", "manifest gone", "manifest changed"])
-def test_a_damaged_store_is_named_when_it_is_opened(store, damage):
-    path = rows_file(store) if not damage.startswith("manifest") else store / MANIFEST
-    if damage == "short":
-        path.write_bytes(path.read_bytes()[:-5])
-    elif damage == "manifest changed":
-        path.write_text(path.read_text().replace('"R2"', '"R1"'))
-    else:
-        path.unlink()
-    with pytest.raises(ValueError, match=f"{path.name}: expected"):
-        ul.open_approximators(store)
-
-
-def test_each_kind_of_store_is_told_from_the_other(store, tmp_path):
-    objective, samples = RUN.objective, RUN.samples
-    ul.train(objective, samples, RUN.schedule, folder=tmp_path / "run")
-    with pytest.raises(ValueError, match="folder: expected one that recollect"):
-        ul.open_approximators(tmp_path / "run")
-    with pytest.raises(ValueError, match="folder: expected one that train"):
-        ul.open_run(store, objective, samples)
-    with pytest.raises(ValueError, match="folder: expected an empty folder"):
-        ul.train(objective, samples, RUN.schedule, folder=store)
-    with pytest.raises(ValueError, match="folder: expected an empty one"):
-        ul.recollect(RUN, folder=tmp_path / "run")
-
-
-def test_rounding_to_bfloat16_is_bounded_and_recorded(tmp_path):
-    found = ul.recollect(RUN, folder=tmp_path, storage="bfloat16")
-    stored = found.vectors[:].double()
-    assert found.vectors[:].dtype == torch.float32
-    error = (stored - EACH.vectors).abs() / EACH.vectors.abs()
-    assert 2**-12 < error.max() <= 2**-8
-    worst = ((stored - EACH.vectors).norm(dim=1) / EACH.vectors.norm(dim=1)).max()
-    (block,) = read_manifest(tmp_path)["blocks"]
-    assert block["error"] == pytest.approx(float(worst), rel=1e-6)
-    path = rows_file(tmp_path)
-    assert path.stat().st_size < 0.5 * EACH.vectors.nbytes
-    unlearned, exact = ul.forget(RUN, found, [3, 8]), ul.forget(RUN, EACH, [3, 8])
-    assert 0 < (unlearned - exact).norm() <= 2**-8 * EACH.vectors[[3, 8]].norm(dim=1).sum()
-
-
-def test_double_precision_runs_are_stored_as_they_are(store):
-    assert read_manifest(store)["dtype"] == "float64"
-
-
 # What is refused.
 
 
@@ -316,71 +225,3 @@ def test_advice_fits_the_mode(tmp_path):
     for folder in (None, tmp_path):
         with pytest.raises(ValueError, match="along a run that was kept .train with a folder"):
             again(RUN, memory=1, folder=folder)
-
-
-# Numbers that are not finite.
-
-LATE = 17  # of 21 steps: in the second stretch
-
-
-def overflowing(case, sample: int):
-    """A run in single precision along which only the row of one sample overflows, in step LATE.
-
-    Its own input is large; the steps before LATE are so small that its row stays finite.
-    """
-    samples = case.data.train.to(torch.float32)
-    small = ul.Data("small", samples, samples)
-    objective = ul.Objective(ul.models.logistic(small))
-    schedule = ul.Schedule(1e-9, batch_size=5, epochs=7, seed=3)  # nothing is learned
-    run = ul.train(objective, samples, schedule)
-    t = next(t for t in range(LATE, 21) if sample in run.batches[t].tolist())
-    inputs, labels = samples.inputs.clone(), samples.labels.clone()
-    inputs[sample] *= 1e3
-    labels[sample] = objective.outputs(run.weights, inputs[[sample]]).argmin()  # a large residual
-    step_sizes = [1e-30] * len(run)
-    step_sizes[t] = 1e37
-    changed = replace(run, step_sizes=step_sizes, samples=ul.Samples(inputs, labels))
-    return changed, t
-
-
-@pytest.mark.parametrize("kernel", ["softmax", "generic"])
-@pytest.mark.parametrize("sample", [2, 11])
-def test_the_step_and_the_sample_that_overflow_are_named(kernel, sample, tmp_path):
-    run, t = overflowing(CASES["logistic"], sample)
-    message = f"run: .*infinity in step {t} of 21 for sample {sample}: "
-    with pytest.raises(ValueError, match=message):
-        ul.recollect(run, kernel=kernel)
-    with pytest.raises(ValueError, match=f"infinity in step {t} of 21 for set 1: "):
-        ul.recollect(run, kernel=kernel, sets=[[0, 4], [3, sample]])
-    folder = tmp_path / "store"
-    for _ in range(2):  # the state that was saved is one from before, and leads there again
-        with pytest.raises(ValueError, match=message):
-            ul.recollect(run, kernel=kernel, folder=folder, save_every=0)
-        state = read_manifest(folder / "state")
-        assert state["progress"]["t"] <= t
-    before = replace(run, step_sizes=[1e-30] * len(run))
-    shutil.copytree(folder, tmp_path / "copy")
-    vectors = ul.recollect(before, kernel=kernel, folder=tmp_path / "copy").vectors[:]
-    assert vectors.isfinite().all()
-
-
-@pytest.mark.parametrize("stored", [False, True], ids=["memory", "folder"])
-def test_along_with_training_the_overflow_is_named_too(stored, tmp_path, monkeypatch):
-    """The training stays finite; the recursion is told of one step size that is too large."""
-    run, t = overflowing(CASES["logistic"], 11)
-    begin = Along.begin
-
-    def told(source, state):
-        for stretch in begin(source, state):
-            part = slice(stretch.first, stretch.first + len(stretch))
-            yield replace(stretch, step_sizes=run.step_sizes[part])
-
-    monkeypatch.setattr(Along, "begin", told)
-    how = {"folder": tmp_path, "save_every": 0} if stored else {}
-    with pytest.raises(ValueError, match=f"infinity in step {t} of 21 for sample 11: "):
-        again(run, **how)
-    if stored:
-        assert read_manifest(tmp_path / "state")["progress"]["t"] <= t
-        monkeypatch.undo()
-        _, found = again(run, **how)  # from the state before
-        assert found.vectors[:].isfinite().all()
