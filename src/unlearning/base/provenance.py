@@ -39,18 +39,21 @@ def digest(*parts: "bytes | str | torch.Tensor") -> str:
     """A short SHA-256 over the parts and their lengths (64 bits, hexadecimal)."""
     state = hashlib.sha256()
     for part in parts:
-        data = _as_bytes(part)
-        state.update(len(data).to_bytes(8, "little") + data)
+        header, data = _as_bytes(part)
+        state.update((len(header) + data.nbytes).to_bytes(8, "little") + header)
+        state.update(data)
     return state.hexdigest()[:16]
 
 
-def _as_bytes(part: "bytes | str | torch.Tensor") -> bytes:
+def _as_bytes(part: "bytes | str | torch.Tensor") -> tuple[bytes, memoryview]:
+    """What is hashed of a part: a header, and its bytes where they are, as they may be many."""
     if isinstance(part, bytes):
-        return part
+        return b"", memoryview(part)
     if isinstance(part, str):
-        return part.encode()
+        return b"", memoryview(part.encode())
     header = f"{part.dtype}{list(part.shape)}".encode()
-    return header + part.detach().cpu().contiguous().numpy().tobytes()
+    values = part.detach().cpu().contiguous().reshape(-1)
+    return header, memoryview(values.numpy()).cast("B") if len(values) else memoryview(b"")
 
 
 def configuration_hash(configuration: Mapping[str, Any]) -> str:
