@@ -6,7 +6,7 @@ when the machine slows down for a while, it slows down for all of them.
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,25 @@ def compare(
         for name, way in ways.items():
             found[name].append(_milliseconds(way, device))
     return {name: summary(times, warmups) for name, times in found.items()}
+
+
+def on_one_thread(work: Callable[[], Any]) -> Callable[[], Any]:
+    """The same work on one thread: for small operations, waking others takes longer."""
+
+    def alone():
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            work()
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
+
+
+def faster(times: Mapping[str, dict], names: Iterable[str]) -> str:
+    """The name of the way with the smallest median."""
+    return min(names, key=lambda name: times[name]["median_ms"])
 
 
 def _milliseconds(way: Way, device: str) -> float:

@@ -48,7 +48,7 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
 
     kernels = [name for name in ("layers", "generic") if name in products.KERNELS]
     works = {name: lambda name=name: by_kernel(name) for name in kernels}
-    works["one call per vector"] = one_by_one
+    works |= zip(released.NAMES, (one_by_one, clock.on_one_thread(one_by_one)), strict=True)
     ways = {name: clock.Way(work, count=sizes.vectors) for name, work in works.items()}
     ceilings = clock.Ceilings(device)
     times = clock.compare({**ways, **ceilings.ways()}, repeats=sizes.repeats, device=device)
@@ -57,7 +57,7 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
     best = times[kernels[0]]
     return {
         "settings": {"d": len(w), "batch": sizes.batch, "vectors": sizes.vectors,
-                     "best": kernels[0]},
+                     "best": kernels[0], "released": clock.faster(times, released.NAMES)},
         "probe": probe,
         "rows": [{"what": name} | work.beside(times[name], probe)
                  for name in ways],

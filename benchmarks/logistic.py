@@ -52,7 +52,7 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
     bound = work["fused steps"].flops / probe["gflops"] / 1e6
     return {
         "settings": {"n": sizes.n, "d": d, "batch": sizes.batch, "steps": len(run),
-                     "steps fused": together},
+                     "steps fused": together, "released": clock.faster(times, released.NAMES)},
         "probe": probe,
         "rows": [{"what": name} | work[name].beside(times[name], probe)
                  for name in ours],
@@ -107,6 +107,6 @@ def single_steps(run: ul.Run) -> dict[str, clock.Way]:
     ways = {
         "step by step": lambda: by_kernel("softmax"),
         "generic": lambda: by_kernel("generic"),
-        "one call per vector": one_by_one,
+        **dict(zip(released.NAMES, (one_by_one, clock.on_one_thread(one_by_one)), strict=True)),
     }
     return {name: clock.Way(way, prepare=vectors.zero_) for name, way in ways.items()}

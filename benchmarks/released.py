@@ -10,6 +10,9 @@ import torch
 
 from unlearning.problem.objective import Objective
 
+#: Its names in a comparison: on all threads, and on one. What counts is the faster of both.
+NAMES = ("one call per vector", "the same, one thread")
+
 
 def hessian_products(objective: Objective, w, inputs, labels, vectors) -> Iterator[torch.Tensor]:
     """H v for each of ``vectors [K, d]``, without penalty, one double backward pass each."""
