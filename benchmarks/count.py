@@ -1,4 +1,4 @@
-"""Operations and bytes, counted: what no way of computing the same can do without.
+"""Operations and bytes, counted: a yardstick from the products that every kernel here makes.
 
 Counted are the operations of the R-operator's equations with all that vectors share left out, and
 every vector read and written once. A multiplication with the addition after it are two operations.
@@ -36,7 +36,7 @@ class Work:
                 "over_limit": time["median_ms"] / limit}  # fmt: skip
 
 
-def softmax_step(n: int, d: int, batch: int, size: int = 4, together: int = 1) -> Work:
+def softmax_step(n: int, d: int, batch: float, size: int = 4, together: int = 1) -> Work:
     """One step of the recursion for softmax regression, for n vectors.
 
     Two products of all vectors with the batch: their logits, and the update. Each vector is read
@@ -45,11 +45,11 @@ def softmax_step(n: int, d: int, batch: int, size: int = 4, together: int = 1) -
     Args:
         n: vectors.
         d: weights, biases included.
-        batch: samples of the step.
+        batch: samples of the step, on average.
         size: bytes of a number.
         together: steps that share one pass over the vectors.
     """
-    return Work(4 * n * d * batch, 3 * n * d * size // together)
+    return Work(round(4 * n * d * batch), 3 * n * d * size // together)
 
 
 def hessian_products(objective: Objective, batch: torch.Tensor, vectors: int) -> Work:

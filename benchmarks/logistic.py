@@ -46,8 +46,9 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
                           device=device)  # fmt: skip
     probe = ceilings.found(times)
     d, together = objective.dimension, fused_together(run, sizes.batch)
-    work = {name: count.softmax_step(sizes.n, d, sizes.batch) for name in ours}
-    work["fused steps"] = count.softmax_step(sizes.n, d, sizes.batch, together=together)
+    batch = sizes.n * sizes.epochs / len(run)  # on average; the last of an epoch is smaller
+    work = {name: count.softmax_step(sizes.n, d, batch) for name in ours}
+    work["fused steps"] = count.softmax_step(sizes.n, d, batch, together=together)
     fast = times["fused steps"]
     bound = work["fused steps"].flops / probe["gflops"] / 1e6
     return {
