@@ -165,7 +165,7 @@ def test_a_malformed_file_is_refused(problem, text, message):
     ("changes", "words", "message"),
     [
         ({"dataset": "iris"}, [], "parameter 'dataset': expected one of digits, wine"),
-        ({"model": "forest"}, [], "name: expected one of logistic"),
+        ({"model": "forest"}, [], "model: expected one of logistic"),
         ({"n_train": 5000}, [], "n_train: expected an integer from 1 to 1437"),
         ({"convention": "R4"}, [], "convention: expected one of R1, R2, R3"),
         ({"decay": 2}, [], "decay: expected a factor of at most 1"),
@@ -188,6 +188,16 @@ def test_too_little_memory_is_refused(problem):
     code, printed = recollect("--memory", "50KiB")
     assert code == 2
     assert "memory: expected at least" in printed
+    assert not Path("s", "run").exists()  # nothing was trained for it
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(problem):
+    Path("s").write_text("a file")
+    words = ["recollect", "problem.yml", "--folder", "s/below"]
+    result = CliRunner().invoke(cli.app, words)
+    assert result.exit_code == 2
+    assert "Not a directory" in result.output
+    assert len(result.output.strip().splitlines()) == 1
 
 
 def test_a_missing_file_is_refused():

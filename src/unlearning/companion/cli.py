@@ -255,8 +255,12 @@ def recollect(
             done = recollecting.recollect(asked, folder, part=which, device=device, **settings)
     except ValueError as error:
         _refuse(error)
+    except OSError as error:  # no room, no right, no such place
+        _refuse(f"{error.filename or folder}: {error.strerror or error}")
     except KeyboardInterrupt as stopped:
-        saved = str(stopped) or "what had been saved is there; the same command goes on from it"
+        saved = str(stopped) or (
+            "the same command goes on from what was saved; an interrupted training begins again"
+        )
         typer.echo(f"interrupted; {saved}", err=True)
         raise typer.Exit(130) from None
     if done:

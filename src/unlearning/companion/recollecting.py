@@ -153,6 +153,7 @@ def _built(problem: Mapping[str, Any], device: str):
     from unlearning.companion.own_file import checked_dataset
 
     seed, dataset = problem["seed"], checked_dataset(problem, KEYS)
+    checks.choice("model", problem["model"], ul.models.MODELS)
     schedule = ul.Schedule(**{name: problem[name] for name in SCHEDULE})
     data = ul.load(dataset, seed=seed, n_train=problem["n_train"], device=device)
     objective = ul.Objective(ul.models.build(problem["model"], data, seed=seed), l2=problem["l2"])

@@ -25,8 +25,11 @@ from torch import distributed
 from unlearning.base import checks, memory, shards
 from unlearning.base.durable import MANIFEST
 from unlearning.hfocu.approximators import Approximators, open_approximators
+from unlearning.hfocu.job import Job
+from unlearning.hfocu.plan import make_plan
 from unlearning.hfocu.recollection import recollect
 from unlearning.hfocu.settings import Settings
+from unlearning.hfocu.sources import Along
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
 from unlearning.training.schedule import Schedule
@@ -50,7 +53,8 @@ def recollect_on_ranks(
     """Train once, and recollect a share of the rows in each rank of ``torchrun``.
 
     Every rank calls it with the same problem. Nothing is gathered: each writes its own rows, and
-    the first one lists all of them in one manifest at the end. The same call goes on after a kill.
+    the first one lists all of them in one manifest at the end. The same call goes on after a kill
+    (a training that was interrupted begins again).
     With ``part``, one process computes a part, or goes on with it, without the others; whoever
     finishes the last part merges them.
 
@@ -77,10 +81,11 @@ def recollect_on_ranks(
     start = starting_weights(objective, samples, initial_weights)
     with _ranks(start.device, alone=part is not None) as ranks:
         part = part or (ranks.number + 1, ranks.count)
-        Settings(**settings, part=part, folder=folder)  # refused now, not after the training
         whole = (folder / MANIFEST).exists()
         if not whole:
             _refuse_another_number(folder, part[1])
+            source = Along(objective, samples, schedule, start)
+            _refuse_now(source, Settings(**settings, part=part, folder=folder))
         if ranks.number == 0:
             _trained(objective, samples, schedule, start, folder)
         ranks.wait()
@@ -93,6 +98,14 @@ def recollect_on_ranks(
             merge_parts(folder)
         ranks.wait()
         return open_approximators(folder, start.device) if (folder / MANIFEST).exists() else None
+
+
+def _refuse_now(source: Along, settings: Settings) -> None:
+    """Refuse before the training what would be refused after it: memory, kernel, sets, part."""
+    job = Job(source, settings)
+    asked = {"chunk": settings.chunk, "group": None, "allowed": settings.memory}
+    device = source.samples.inputs.device
+    make_plan(job.needs, len(job.rows), **asked, device=device, whole="")
 
 
 def part_folder(folder: str | Path, part: tuple[int, int]) -> Path:
