@@ -64,9 +64,7 @@ def execute_chapter(
 
     # Names were checked already; papermill cannot read `float | None` and calls it unknown.
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    notebook = read_chapter(source)
-    declared_parameters(notebook)  # refuse a malformed parameters cell before any work
-    notebook.cells = _until(notebook.cells, until)
+    notebook = _chapter_until(source, until)
     target.unlink(missing_ok=True)
     working = target.with_suffix(".failed.ipynb")
     started = time.monotonic()
@@ -100,6 +98,14 @@ def execute_chapter(
     nbformat.write(executed, working)
     os.replace(working, target)
     return timings
+
+
+def _chapter_until(source: Path, text: str):
+    """The chapter up to a text, refused if its parameters cell is malformed."""
+    notebook = read_chapter(source)
+    declared_parameters(notebook)
+    notebook.cells = _until(notebook.cells, text)
+    return notebook
 
 
 def _until(cells: list[nbformat.NotebookNode], text: str) -> list[nbformat.NotebookNode]:
