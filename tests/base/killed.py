@@ -87,7 +87,8 @@ def check(folder, least):
     if counter < least:
         raise SystemExit(f"state {counter} is left, {least} had been confirmed")
     if state is not None:
-        found, expected = state.arrays, arrays_of(counter)
+        found = {name: state.read(name) for name in state.names}
+        expected = arrays_of(counter)
         if found.keys() != expected.keys():
             raise SystemExit(f"state {counter} has {list(found)}")
         for name, array in expected.items():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from unlearning.base import checkpoint
-from unlearning.base.checkpoint import Checkpoint, Interval, interruptible
+from unlearning.base.checkpoint import Checkpoint, Timer, interruptible
 from unlearning.base.durable import read_manifest, write_manifest
 
 RNG = np.random.default_rng(4)
@@ -47,9 +47,8 @@ def test_a_state_is_read_bit_for_bit(tmp_path, monkeypatch):
     state = Checkpoint(tmp_path / "new" / "folder", RUN).load()
     assert state.progress == progress
     assert state.names == list(ARRAYS)
-    found = state.arrays
     for name, array in ARRAYS.items():
-        assert bits(found[name]) == bits(array), name
+        assert bits(state.read(name)) == bits(array), name
         out = np.full_like(array, 1, order="C")
         state.read_into(name, out)
         assert bits(out) == bits(array), name
@@ -76,24 +75,14 @@ def test_each_save_replaces_the_last_and_leaves_no_other_files(tmp_path):
     assert os.listdir(tmp_path) == ["manifest.json"]
 
 
-def test_discard_forgets_even_a_damaged_state(tmp_path):
-    saved = Checkpoint(tmp_path, RUN)
-    saved.discard()
-    saved.save({}, ARRAYS)
-    (tmp_path / "manifest.json").write_text("{")
-    saved.discard()
-    assert os.listdir(tmp_path) == []
-    assert saved.load() is None
-
-
 def test_other_circumstances_are_named_with_both_values(tmp_path):
     Checkpoint(tmp_path, RUN).save({"step": 1}, {})
     other = {"run": "abc", "convention": "R3", "chunk": 64, "threads": 2, "versions": {}}
     words = (
-        f"circumstances: expected convention = 'R2', threads = 'nothing', "
-        f"versions = {{'numpy': '2.0'}} (of the state in {tmp_path}), "
+        f"folder: expected convention = 'R2', threads = nothing, "
+        f"versions = {{'numpy': '2.0'}}, as {tmp_path} was begun with, "
         f"got convention = 'R3', threads = 2, versions = {{}}; "
-        f"to start over, delete {tmp_path} or call discard()"
+        f"delete {tmp_path} to start over"
     )
     for use in (lambda c: c.load(), lambda c: c.save({}, {})):
         with pytest.raises(ValueError) as error:  # noqa: PT011
@@ -120,7 +109,8 @@ def test_a_damaged_state_is_named_and_stays(tmp_path):
                 path.write_bytes(whole)
                 continue  # no manifest: nothing was saved
             with pytest.raises(ValueError, match=str(path)):
-                _ = saved.load().arrays
+                state = saved.load()
+                _ = [state.read(name) for name in state.names]
             path.write_bytes(whole)
     assert saved.load().progress == {"step": 7}
 
@@ -220,17 +210,37 @@ def test_kills_at_random_moments_leave_a_whole_state_not_older_than_confirmed(tm
         assert counts[place] >= 5, counts
 
 
-def test_an_interval_is_due_when_its_seconds_have_passed(monkeypatch):
+def test_a_save_is_due_some_seconds_after_the_last_one(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
-    interval, always, found = Interval(30), Interval(0), []
-    for now[0] in (100, 129.9, 130, 130.1, 159, 161, 190, 191, 300):
+    timer, always, found = Timer(30), Timer(0), []
+    for now[0] in (100, 129.9, 130, 131, 160.9, 161, 162, 191, 192):
         assert always.due()
-        found.append(interval.due())
-    assert found == [False, False, True, False, False, True, False, True, True]
+        found.append(timer.due())
+        for due in [timer] if timer.due() else []:
+            with due.saving():
+                now[0] += 1
+        with always.saving():
+            now[0] += 0
+    # saved at 130 until 131, at 161 until 162, at 192
+    assert found == [False, False, True, False, False, True, False, False, True]
     for seconds in (-1, float("nan"), float("inf"), "5", True):
-        with pytest.raises(ValueError, match="seconds: expected a finite number of at least 0"):
-            Interval(seconds)
+        with pytest.raises(ValueError, match="save_every: expected a finite number of at least 0"):
+            Timer(seconds)
+
+
+def test_saving_takes_at_most_half_of_the_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    timer, always = Timer(10), Timer(0)
+    for slow in (timer, always):
+        with slow.saving():
+            now[0] += 50
+        assert slow.due() == (slow is always)
+    now[0] = 99.9
+    assert not timer.due()
+    now[0] = 100
+    assert timer.due()
 
 
 @pytest.fixture

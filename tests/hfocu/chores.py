@@ -1,5 +1,6 @@
 """What the children of ``warm`` do: recollect, tell how far they are, and die on request."""
 
+import dataclasses
 import os
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ from unlearning.hfocu.job import Job
 from unlearning.hfocu.recursion import Recursion
 from unlearning.hfocu.settings import Settings
 from unlearning.hfocu.sources import Replay
+from unlearning.training.path import OnDisk
 
 #: What a folder can be filled with. ``rows``: of a group. The first makes several steps at once.
 MODES = {
@@ -116,3 +118,28 @@ def _report_units(report, signal_at) -> None:
             yield steps
 
     Recursion.advance = reporting
+
+
+def training(report, folder, die_at=None, signal_at=None, save_every=0):
+    """Train into a folder; reports and arguments as in ``recollection``, a stretch for a unit."""
+    _report_steps(report, signal_at)
+    objective, samples, schedule = parts("mlp")
+    report("ready")
+    files = _count_file_operations(die_at)
+    longer = dataclasses.replace(schedule, epochs=40)  # several stretches
+    ul.train(objective, samples, longer, folder=folder, save_every=save_every)
+    report({"operations": files.count})
+
+
+def _report_steps(report, signal_at) -> None:
+    add, units = OnDisk.add, 0
+
+    def reporting(keeper, weights):
+        nonlocal units
+        add(keeper, weights)
+        units += 1
+        report(units)
+        if signal_at and units == signal_at[0]:
+            os.kill(os.getpid(), signal_at[1])
+
+    OnDisk.add = reporting

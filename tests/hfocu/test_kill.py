@@ -13,6 +13,7 @@ import unlearning as ul
 from tests.hfocu.chores import MODES, memory_for, parts, settings
 from tests.hfocu.warm import Warm
 from unlearning.base.durable import MANIFEST
+from unlearning.hfocu.recursion import Recursion
 
 CHORE = "tests.hfocu.chores:recollection"
 KILLS_PER_MODE = 52
@@ -182,16 +183,13 @@ def half(warm, tmp_path):
 
 
 def refused(call, message: str, **changes):
-    with pytest.raises(ValueError, match=rf"circumstances: expected {message}"):
+    with pytest.raises(ValueError, match=rf"folder: expected {message}"):
         call(**changes)
 
 
 def test_other_circumstances_are_refused_by_name(half, monkeypatch):
     refused(half, "chunk = 2.* got chunk = 1", chunk=1)
-    refused(
-        half, "group = 5, kernel = 'softmax'.* kernel = 'generic'", kernel="generic", memory=2**30
-    )
-    refused(half, "group = 5.* got group = 13", memory=2**30)
+    refused(half, "kernel = 'softmax'.* kernel = 'generic'", kernel="generic", memory=2**30)
     refused(half, "convention = 'R2'.* got convention = 'R1'", convention="R1")
     torch.set_num_threads(2)
     refused(half, "threads = 1.* got threads = 2")
@@ -203,10 +201,11 @@ def test_other_circumstances_are_refused_by_name(half, monkeypatch):
     assert half().vectors[:].isfinite().all()  # no refusal has harmed what was there
 
 
-def test_chunk_and_group_need_not_be_said_again(half, tmp_path, warm):
+@pytest.mark.parametrize("more", [None, "1GiB"])
+def test_chunk_and_group_need_not_be_said_again(half, tmp_path, warm, more):
     whole = {"folder": str(tmp_path / "whole"), "mode": "groups of rows, several steps at once"}
     assert warm.call(CHORE, whole).finished
-    found = half(chunk=None, memory=None)
+    found = half(chunk=None, memory=more)
     assert torch.equal(found.vectors[:], ul.open_approximators(tmp_path / "whole").vectors[:])
 
 
@@ -218,4 +217,44 @@ def test_a_damaged_state_is_named(half, tmp_path, what):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match=path.name):
+        half()
+
+
+def test_too_little_memory_to_go_on_says_what_it_was_begun_with(half):
+    with pytest.raises(ValueError, match=r"memory: .* was begun with chunk = 2 and group = 5: all"):
+        half(chunk=None, memory=2**14)
+    assert half().vectors[:].isfinite().all()
+
+
+@pytest.mark.parametrize("finished", [False, True], ids=["unfinished", "finished"])
+def test_rows_that_went_missing_are_named_with_the_remedy(half, tmp_path, finished):
+    folder = tmp_path / "half"
+    if finished:
+        half()
+        remedy = folder / MANIFEST
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            stopped_in_the_second_group(half)
+        remedy = folder / "state"
+    whole = half if finished else None
+    gone = sorted(folder.glob("rows-*"))[0]
+    gone.unlink()
+    with pytest.raises(ValueError, match=rf"{gone.name}: .*; delete {remedy} to compute"):
+        half()
+    shutil.rmtree(remedy) if remedy.is_dir() else remedy.unlink()
+    assert half().vectors[:].isfinite().all()
+    assert whole is None or gone.exists()
+
+
+def stopped_in_the_second_group(half):
+    """Go on until the first file of rows is there, and a little further."""
+    finish = Recursion.advance
+
+    def advance(recursion, vectors, stretch):
+        if recursion.rows.start > 0:
+            signal.raise_signal(signal.SIGINT)
+        yield from finish(recursion, vectors, stretch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recursion, "advance", advance)
         half()

@@ -1,5 +1,7 @@
 """One result, however it is computed: in memory, into folders, in groups, along with training."""
 
+import re
+
 import pytest
 import torch
 
@@ -130,7 +132,7 @@ def test_a_finished_folder_is_read_and_nothing_computed(tmp_path, monkeypatch):
     [
         ({"convention": "R1"}, "convention"),
         ({"quirks": ("extra_factor",)}, "quirks"),
-        ({"sets": SETS}, "sets, rows"),
+        ({"sets": SETS}, "rows, sets"),
         ({"part": (1, 2)}, "rows"),
         ({"storage": "float32"}, "storage"),
         ({"run": CASES["logistic"].run(clip=True, seed=9)}, "run"),
@@ -140,15 +142,31 @@ def test_a_finished_folder_is_read_and_nothing_computed(tmp_path, monkeypatch):
 def test_a_folder_of_something_else_is_refused(changes, named, tmp_path):
     ul.recollect(RUN, folder=tmp_path)
     run = changes.pop("run", RUN)
-    with pytest.raises(ValueError, match=rf"folder: .*which differs in {named}$"):
+    with pytest.raises(ValueError, match="folder: expected") as error:
         ul.recollect(run, folder=tmp_path, **changes)
+    assert differing(error) == named
     assert torch.equal(ul.open_approximators(tmp_path).vectors[:], EACH.vectors)
+
+
+def differing(error) -> str:
+    """The names that a message gives with their values."""
+    wanted, given = str(error.value).removeprefix("folder: expected ").split(" was made with, got ")
+    names = [", ".join(re.findall(r"(\w+) = ", part)) for part in (wanted, given)]
+    assert names[0] == names[1]
+    return names[0]
 
 
 def test_the_mode_is_part_of_what_a_folder_holds(tmp_path):
     ul.recollect(RUN, folder=tmp_path)
-    with pytest.raises(ValueError, match="folder: .*which differs in run, mode$"):
+    with pytest.raises(ValueError, match="folder: expected") as error:
         again(RUN, folder=tmp_path)
+    assert differing(error) == "mode, run"
+
+
+def test_the_folder_of_a_run_takes_no_approximators(tmp_path):
+    ul.train(RUN.objective, RUN.samples, RUN.schedule, folder=tmp_path)
+    with pytest.raises(ValueError, match="folder: expected an empty one, or one of this recoll"):
+        ul.recollect(RUN, folder=tmp_path)
 
 
 def test_another_model_with_the_same_weights_is_another_run(tmp_path):
@@ -160,7 +178,7 @@ def test_another_model_with_the_same_weights_is_another_run(tmp_path):
     )
     assert torch.equal(soft.initial_weights, tanh.initial_weights)
     ul.train_and_recollect(soft, data.train, schedule, folder=tmp_path / "along")
-    with pytest.raises(ValueError, match="folder: .*which differs in run$"):
+    with pytest.raises(ValueError, match="folder: expected run = .* got run = "):
         ul.train_and_recollect(tanh, data.train, schedule, folder=tmp_path / "along")
 
 

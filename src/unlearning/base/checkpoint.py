@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from unlearning.base.blocks import write_block
-from unlearning.base.checks import choice, fail, finite
+from unlearning.base.checks import choice, fail, finite, same
 from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
 from unlearning.base.rounding import STORED
 from unlearning.base.shards import BLOCK_BYTES, ROWS_AT_ONCE, Rows
@@ -39,17 +39,12 @@ class State:
             if entry["blocks"]
         }
 
-    @property
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays, read anew, bit for bit as they were saved.
+    def read(self, name: str) -> np.ndarray:
+        """Return one array, read anew, bit for bit as it was saved.
 
         Raises:
             ValueError: that names the file and row, if its bytes are not the ones saved.
         """
-        return {name: self.read(name) for name in self.names}
-
-    def read(self, name: str) -> np.ndarray:
-        """Return one array; raises as `arrays` does."""
         entry = self._entries[choice("name", name, self.names)]
         out = np.empty(entry["shape"], STORED[entry["dtype"]][0])
         self.read_into(name, out)
@@ -63,7 +58,7 @@ class State:
             out: of the same shape and dtype, C-contiguous.
 
         Raises:
-            ValueError: if it is not, or as `arrays` does.
+            ValueError: if it is not, or as `read` does.
         """
         entry = self._entries[choice("name", name, self.names)]
         wanted = (tuple(entry["shape"]), entry["dtype"], True)
@@ -131,11 +126,6 @@ class Checkpoint:
         write_manifest(self.folder, {**content, "slot": slot, "arrays": saved})
         self._sweep({block["file"] for entry in saved.values() for block in entry["blocks"]})
 
-    def discard(self) -> None:
-        """Forget the state, damaged or not, and remove its files."""
-        (self.folder / MANIFEST).unlink(missing_ok=True)  # first: without it the rest is nothing
-        self._sweep(set())
-
     def _present(self) -> dict | None:
         if not (self.folder / MANIFEST).exists():
             return None
@@ -143,21 +133,10 @@ class Checkpoint:
         missing = {"circumstances", "progress", "slot", "arrays"} - content.keys()
         if missing:
             fail(str(self.folder / MANIFEST), "a state", f"no {', '.join(sorted(missing))}")
-        if content["circumstances"] != self._circumstances:
-            self._differ(content["circumstances"])
+        begun = f", as {self.folder} was begun with"
+        advice = f"; delete {self.folder} to start over"
+        same("folder", content["circumstances"], self._circumstances, begun, advice)
         return content
-
-    def _differ(self, saved: dict) -> NoReturn:
-        ours = self._circumstances
-        keys = [
-            key
-            for key in sorted(ours.keys() | saved.keys())
-            if ours.get(key, "nothing") != saved.get(key, "nothing")
-        ]
-        wanted = ", ".join(f"{key} = {saved.get(key, 'nothing')!r}" for key in keys)
-        given = ", ".join(f"{key} = {ours.get(key, 'nothing')!r}" for key in keys)
-        advice = f"; to start over, delete {self.folder} or call discard()"
-        fail("circumstances", f"{wanted} (of the state in {self.folder})", given + advice)
 
     def _sweep(self, keep: set[str]) -> None:
         """Remove the files of states that are no longer, and of saves that were cut short."""
@@ -184,31 +163,36 @@ def _write(folder: Path, prefix: str, name: str, array: np.ndarray) -> dict:
     return {"dtype": array.dtype.name, "shape": list(array.shape), "blocks": blocks}
 
 
-class Interval:
-    """A clock that says when some seconds have passed.
+class Timer:
+    """Says when to save again.
 
     Args:
-        seconds: 0 means always.
+        save_every: seconds from the end of one save to the next; as long as a save took, if that is
+            more, so that saving never takes more than half of the time. 0 means always.
 
     Raises:
         ValueError: if they are negative or not finite.
     """
 
-    def __init__(self, seconds: float):
-        self._seconds = finite("seconds", seconds, least=0)
-        self._next = time.monotonic() + seconds
+    def __init__(self, save_every: float):
+        self._seconds = finite("save_every", save_every, least=0)
+        self._next = time.monotonic() + save_every
 
     def due(self) -> bool:
-        """Return if they have passed since the last time that it was due; then begin anew."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._seconds
-        return True
+        """Return whether it is time to save."""
+        return time.monotonic() >= self._next
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Begin to wait anew when what is done within has been done."""
+        begin = time.monotonic()
+        yield
+        end = time.monotonic()
+        self._next = end + (max(self._seconds, end - begin) if self._seconds else 0)
 
 
 class Stop:
-    """Whether someone asked this process to stop.
+    """Whether this process was told to stop.
 
     Attributes:
         requested: look at it between two steps.

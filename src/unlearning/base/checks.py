@@ -1,8 +1,10 @@
 """Argument checks: each error names the argument, what was expected and what came."""
 
 import math
-from collections.abc import Collection, Iterable
+import os
+from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -36,13 +38,35 @@ def integer(argument: str, value: Any, *, least: int, most: int | None = None, n
     """Return ``value`` as ``int`` if it is a whole number in ``least..most``.
 
     Raises:
-        ValueError: if it is not; ``note`` says where the limit comes from.
+        ValueError: if it is not; the message has ``note`` behind the limits.
     """
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
     if not is_integer or value < least or (most is not None and value > most):
         fail(argument, f"an integer {limits}{note}", repr(value))
     return int(value)
+
+
+def boolean(argument: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False; nothing else counts as one of them.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(value, bool):
+        fail(argument, "True or False", repr(value))
+    return value
+
+
+def instance(argument: str, value: Any, kind: type, words: str):
+    """Return ``value`` if it is an instance of ``kind``, which an error describes as ``words``.
+
+    Raises:
+        ValueError: if it is not; the message names its type.
+    """
+    if not isinstance(value, kind):
+        fail(argument, words, type(value).__name__)
+    return value
 
 
 def choice(argument: str, value: Any, known: Collection[str]):
@@ -56,16 +80,26 @@ def choice(argument: str, value: Any, known: Collection[str]):
     return value
 
 
+def listed(argument: str, values: Any, words: str) -> list:
+    """Return ``values`` (a list, tuple, tensor or the like) as a list.
+
+    Raises:
+        ValueError: if it is nothing of the kind; the message expects ``words``.
+    """
+    if hasattr(values, "tolist"):  # tensors and arrays
+        values = values.tolist()
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        fail(argument, words, repr(values))
+    return list(values)
+
+
 def indices(argument: str, values: Any, n: int) -> list[int]:
     """Return ``values`` as a list of distinct sample numbers in ``0..n-1``, in the order given.
 
     Raises:
         ValueError: if it is empty, or holds something fractional, negative, out of range or twice.
     """
-    if hasattr(values, "tolist"):  # tensors and arrays
-        values = values.tolist()
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        fail(argument, "a list of sample numbers", repr(values))
+    values = listed(argument, values, "a list of sample numbers")
     numbers = [integer(argument, v, least=0, most=n - 1, note=" (a sample)") for v in values]
     if not numbers:
         fail(argument, "at least one sample", "an empty list")
@@ -85,3 +119,70 @@ def forget_set(argument: str, values: Any, n: int) -> list[int]:
     if len(numbers) == n:
         fail(argument, f"fewer than all {n} samples", f"all {n}: nothing would be left to learn")
     return numbers
+
+
+def path(argument: str, value: Any) -> Path:
+    """Return ``value`` as a path.
+
+    Raises:
+        ValueError: if it is neither a string nor a path.
+    """
+    if not isinstance(value, str | Path):
+        fail(argument, "a path", repr(value))
+    return Path(value)
+
+
+def folder(argument: str, value: Any, *, make: bool = True) -> Path:
+    """Return the path of a folder that can be written to.
+
+    Args:
+        argument: the name that an error shows.
+        value: a path; the folder and its parents are made if they are missing.
+        make: whether to. If not, the folder is not touched: it may be missing, and a folder that is
+            finished may lie where nothing can be written.
+
+    Raises:
+        ValueError: if it is no path, or the system refuses: something else in its place or in that
+            of a parent, a name too long, no permission. The message gives the system's reason.
+    """
+    place = path(argument, value)
+    try:
+        if make:
+            place.mkdir(parents=True, exist_ok=True)
+        with os.scandir(place):
+            pass
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        if make or not isinstance(error, FileNotFoundError):
+            reason = getattr(error, "strerror", error)
+            fail(argument, "a folder, or the path of a new one", f"{place} ({reason})")
+    if make and not os.access(place, os.W_OK):
+        fail(argument, "a folder that can be written to", f"{place} (no permission)")
+    return place
+
+
+def same(
+    argument: str, wanted: Mapping, given: Mapping, wanted_note: str = "", given_note: str = ""
+) -> None:
+    """Compare two mappings from names to plain values.
+
+    Args:
+        argument: the name that an error shows.
+        wanted: as it should be.
+        given: as it is.
+        wanted_note: put behind the values wanted, such as ``" as in part-1"``.
+        given_note: put behind the values given.
+
+    Raises:
+        ValueError: if they differ; the message has each key that differs, with both values.
+    """
+    keys = [
+        key
+        for key in sorted(wanted.keys() | given.keys())
+        if (key in wanted, wanted.get(key)) != (key in given, given.get(key))
+    ]
+    if keys:
+        shown = [
+            ", ".join(f"{key} = {repr(side[key]) if key in side else 'nothing'}" for key in keys)
+            for side in (wanted, given)
+        ]
+        fail(argument, shown[0] + wanted_note, shown[1] + given_note)

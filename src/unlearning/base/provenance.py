@@ -56,6 +56,18 @@ def _as_bytes(part: "bytes | str | torch.Tensor") -> tuple[bytes, memoryview]:
     return header, memoryview(values.numpy()).cast("B") if len(values) else memoryview(b"")
 
 
+def circumstances(device: "torch.device") -> dict[str, Any]:
+    """What decides the last bits of a result, so that work goes on only under the same."""
+    import torch
+
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
 def configuration_hash(configuration: Mapping[str, Any]) -> str:
     """Hash of a configuration of plain values; the order of its keys does not count."""
     return digest(json.dumps(configuration, sort_keys=True))

@@ -42,6 +42,7 @@ class Writer:
         dtype: one of `DTYPES`.
         block_bytes: rows of at most so many bytes to a file, but at least one row.
         prefix: blocks are named ``{prefix}-00000.safetensors`` and so on.
+        entries: of blocks that a writer before this one has written, to go on after them.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Writer:
         *,
         block_bytes: int = BLOCK_BYTES,
         prefix: str = "rows",
+        entries: Sequence[dict] = (),
     ):
         layout = np.dtype(STORED[choice("dtype", dtype, DTYPES)][0])
         integer("columns", columns, least=1)
@@ -61,7 +63,7 @@ class Writer:
             (max(1, block_bytes // (columns * layout.itemsize)), columns), layout
         )
         self._filled, self._error = 0, 0.0
-        self._entries: list[dict] = []
+        self._entries: list[dict] = list(entries)
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, rows: Any) -> None:
@@ -80,7 +82,7 @@ class Writer:
             if self._filled == len(self._block):
                 self._flush()
 
-    def close(self) -> list[dict]:
+    def flush(self) -> list[dict]:
         """Write what is left, and return the entries of all blocks, in order."""
         if self._filled:
             self._flush()

@@ -178,7 +178,7 @@ def _rank() -> int:
 
 
 def _adopt_threads(folder: Path, part: tuple[int, int] | None) -> None:
-    """Go on with as many threads as a part was begun with: the last bits depend on it.
+    """Go on with as many threads as training or part were begun with: last bits depend on it.
 
     By default torchrun gives each rank one thread; a part that is resumed alone has all.
     """
@@ -187,9 +187,9 @@ def _adopt_threads(folder: Path, part: tuple[int, int] | None) -> None:
     from unlearning.hfocu.ranks import part_folder
 
     part = part or (_rank() + 1, int(os.environ.get("WORLD_SIZE", 1)))
-    state = part_folder(folder, part) / "state"
-    if (state / MANIFEST).exists():
-        torch.set_num_threads(read_manifest(state)["circumstances"]["threads"])
+    for state in (part_folder(folder, part) / "state", folder / "run" / "state"):
+        if (state / MANIFEST).exists():
+            torch.set_num_threads(read_manifest(state)["circumstances"]["threads"])
 
 
 def _done(folder: Path, part: tuple[int, int] | None, seconds: float) -> Done:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from unlearning.base import checks, provenance
+from unlearning.base.locks import held
 from unlearning.base.progress import track
 from unlearning.companion import record as records
 from unlearning.companion.chapters import read_chapter
@@ -73,7 +72,7 @@ def make(source: Path, name: str, values: dict[str, Any], *, again: bool = False
         again: whether to forget seeds that have finished.
     """
     parts = parts_folder(name)
-    with _held(parts, seeds_of(source, values)), seed_progress(parts):
+    with _measuring(parts, seeds_of(source, values)), seed_progress(parts):
         if again:
             _forget(parts)
         execute_chapter(source, parts.with_suffix(".ipynb"), values, cwd=Path.cwd())
@@ -98,19 +97,17 @@ def make_seed(source: Path, name: str, values: dict[str, Any], seed: int) -> Non
     if seed not in seeds:
         checks.fail("--only-seed", f"one of {', '.join(map(str, seeds))}", seed)
     parts = parts_folder(name)
-    with _held(parts, [seed]):
+    with _measuring(parts, [seed]):
         target, share = parts / f"run-{seed}.ipynb", values | {"seeds": [seed]}
         execute_chapter(source, target, share, cwd=Path.cwd(), until=records.SAVING)
 
 
 @contextlib.contextmanager
-def _held(parts: Path, seeds: list[int]) -> Iterator[None]:
+def _measuring(parts: Path, seeds: list[int]) -> Iterator[None]:
     """Let one process at a time measure a seed; the next one finds what the first has kept."""
-    locks = parts / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as locks:
         for seed in sorted(seeds):  # in one order, so that two never wait for each other
-            held.enter_context(FileLock(locks / str(seed)))
+            locks.enter_context(held(parts / "locks", str(seed), wait=True))
         yield
 
 

@@ -8,8 +8,9 @@ import torch
 
 from unlearning.base import checks
 from unlearning.base.checkpoint import State, Stop, interruptible
+from unlearning.base.locks import held
 from unlearning.base.progress import bar
-from unlearning.base.provenance import digest
+from unlearning.base.provenance import circumstances, digest
 from unlearning.hfocu.approximators import Approximators, open_approximators
 from unlearning.hfocu.plan import Plan, make_plan, needs_of
 from unlearning.hfocu.recursion import Recursion
@@ -69,16 +70,23 @@ class Job:
 
     def _on_disk(self, folder: Path) -> Approximators:
         work = Work(folder, self._identity(), self.settings.save_every)
-        content = work.finished()
-        if content is None:
-            self._compute(work)
-        else:
-            self.source.restore(folder, content)
+        if not self._there(work):
+            plan = self._plan_for(work)  # refused before anything is written
+            with held(folder):
+                if not self._there(work):  # also not by now
+                    self._compute(work, plan)
         return open_approximators(folder, self.source.samples.inputs.device)
 
-    def _compute(self, work: Work) -> None:
-        plan = self._plan(*self._adopted(work))
-        state = work.begin(circumstances(plan, self._device), plan.working)
+    def _there(self, work: Work) -> bool:
+        """Whether all rows have been computed; then the source is at its end."""
+        content = work.finished()
+        if content is not None:
+            self.source.restore(work.folder, content)
+        return content is not None
+
+    def _compute(self, work: Work, plan: Plan) -> None:
+        how = {"kernel": plan.kernel, "chunk": plan.chunk, "group": plan.group}
+        state = work.begin(how | circumstances(self._device), plan.working)
         size, steps = plan.group, len(self.source.batches)
         groups = [self.rows[i : i + size] for i in range(0, len(self.rows), size)]
         made = work.group * steps + (state.progress["t"] if _within(state) else 0)
@@ -93,10 +101,17 @@ class Job:
         if stop.requested:
             raise KeyboardInterrupt(f"stopped after the last step; all is in {work.folder}")
 
-    def _adopted(self, work: Work) -> tuple[int | None, int | None]:
-        """Chunk and group size: those asked for, or else those of the work to go on with."""
-        before = work.adopted() if self.settings.memory is None else {}
-        return self.settings.chunk or before.get("chunk"), before.get("group")
+    def _plan_for(self, work: Work) -> Plan:
+        """Chunk and group size as the work was begun with, unless another chunk is asked for."""
+        before = work.adopted()
+        try:
+            return self._plan(self.settings.chunk or before.get("chunk"), before.get("group"))
+        except ValueError as error:
+            if not before:
+                raise
+            begun = "{} was begun with chunk = {chunk} and group = {group}".format
+            remedy = "allow more, or delete its folder state to start over"
+            raise ValueError(f"{error}; {begun(work.folder, **before)}: {remedy}") from error
 
     def _group(self, work: Work, recursion: Recursion, state: State | None, stop: Stop, shown):
         """All steps, or those from a state on, for one group of rows."""
@@ -154,16 +169,3 @@ class Job:
 def _within(state: State | None) -> bool:
     """Whether a state was saved within a group; if not, it was saved between two."""
     return state is not None and "vectors" in state.names
-
-
-def circumstances(plan: Plan, device: torch.device) -> dict[str, Any]:
-    """What decides the last bits of a result, so that work may go on only under the same."""
-    return {
-        "kernel": plan.kernel,
-        "chunk": plan.chunk,
-        "group": plan.group,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-    }

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch import distributed
 
 from unlearning.base import checks, memory, shards
 from unlearning.base.durable import MANIFEST
+from unlearning.base.locks import held
 from unlearning.hfocu.approximators import Approximators, open_approximators
 from unlearning.hfocu.job import Job
 from unlearning.hfocu.plan import make_plan
@@ -53,9 +53,8 @@ def recollect_on_ranks(
     """Train once, and recollect a share of the rows in each rank of ``torchrun``.
 
     Every rank calls it with the same problem. Nothing is gathered: each writes its own rows, and
-    the first one lists all of them in one manifest at the end. The same call goes on after a kill
-    (a training that was interrupted begins again).
-    With ``part``, one process computes a part, or goes on with it, without the others; whoever
+    the first one lists all of them in one manifest at the end. The same call goes on after a kill.
+    With ``part``, one process computes a part, or goes on with it, without the others; the one that
     finishes the last part merges them.
 
     Args:
@@ -77,7 +76,7 @@ def recollect_on_ranks(
             of parts or holds another run, or if another process is at this part.
         KeyboardInterrupt: after Ctrl-C, when the state of this part has been saved.
     """
-    folder = Path(folder)
+    folder = checks.folder("folder", folder, make=False)
     start = starting_weights(objective, samples, initial_weights)
     with _ranks(start.device, alone=part is not None) as ranks:
         part = part or (ranks.number + 1, ranks.count)
@@ -86,10 +85,11 @@ def recollect_on_ranks(
             _refuse_another_number(folder, part[1])
             source = Along(objective, samples, schedule, start)
             _refuse_now(source, Settings(**settings, part=part, folder=folder))
+        how = {key: settings[key] for key in ("save_every",) if key in settings}
         if ranks.number == 0:
-            _trained(objective, samples, schedule, start, folder)
+            _trained(objective, samples, schedule, start, folder, **how)
         ranks.wait()
-        run = _trained(objective, samples, schedule, start, folder)
+        run = _trained(objective, samples, schedule, start, folder, **how)
         if whole:
             return recollect(run, folder=folder, **settings)
         _compute(run, folder, part, ranks, settings)
@@ -136,7 +136,7 @@ def merge_parts(folder: str | Path) -> None:
         advice = "recollect each of them, for example with part=(1, 2) for part-1-of-2"
         checks.fail("folder", f"{counts[0]} finished parts in {folder}",
                     f"{waited_for}; {advice}")  # fmt: skip
-    with _held(folder, "merge", patient=True):
+    with held(folder / "locks", "merge", wait=True):
         parts = [part_folder(folder, (i + 1, counts[0])) for i in range(counts[0])]
         shards.merge(folder, parts)
 
@@ -167,14 +167,12 @@ def _refuse_another_number(folder: Path, count: int) -> None:
                         f"{count}; {advice}")  # fmt: skip
 
 
-def _trained(
-    objective: Objective, samples: Samples, schedule: Schedule, start: torch.Tensor, folder: Path
-) -> Run:
+def _trained(objective, samples, schedule, start: torch.Tensor, folder: Path, **how) -> Run:
     """The run in the folder; it is trained if it is not there, by one process at a time."""
     place = folder / "run"
-    with _held(folder, "run", patient=True):
+    with held(folder / "locks", "run", wait=True):
         if not (place / MANIFEST).exists():
-            train(objective, samples, schedule, initial_weights=start, folder=place)
+            train(objective, samples, schedule, initial_weights=start, folder=place, **how)
     run = open_run(place, objective, samples)
     if run.schedule != schedule or not torch.equal(run.initial_weights, start):
         differs = "initial weights" if run.schedule == schedule else f"schedule: {run.schedule}"
@@ -189,20 +187,7 @@ def _compute(run: Run, folder: Path, part, ranks: "_Ranks", settings: dict[str, 
     if shared and not (place / "state" / MANIFEST).exists():  # else it goes on as it was begun
         free = memory.available(run.weights.device)
         settings = {**settings, "memory": int(0.9 * free / ranks.sharing)}
-    with _held(folder, place.name):
-        recollect(run, folder=place, part=part, **settings)
-
-
-@contextmanager
-def _held(folder: Path, name: str, patient: bool = False) -> Iterator[None]:
-    """Let one process at a time do this; a process that is killed holds nothing any more."""
-    lock = folder / "locks" / name
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=-1 if patient else 0):
-            yield
-    except Timeout:
-        checks.fail("folder", f"{name} to itself", f"another process is at it in {folder}")
+    recollect(run, folder=place, part=part, **settings)
 
 
 @dataclass(frozen=True)

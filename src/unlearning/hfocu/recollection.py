@@ -60,7 +60,8 @@ def recollect(
             that is free.
         folder: where to write to; in memory if None.
         storage: ``float32``, ``float64`` or ``bfloat16`` for the folder; the run's own by default.
-        save_every: seconds between two states in the folder, looked at after each step.
+        save_every: seconds between two states in the folder, looked at after each step, or after
+            some that are made together; as long as saving takes, if that is more.
         part: ``(i, k)`` computes the i-th of k parts of the rows only; ``merge_parts`` joins them.
 
     Returns:

@@ -9,8 +9,9 @@ import torch
 
 from unlearning.base import checks
 from unlearning.base.blocks import write_block
-from unlearning.base.checkpoint import Checkpoint, Interval, State
+from unlearning.base.checkpoint import Checkpoint, State, Timer
 from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
+from unlearning.base.shards import Rows
 
 #: Bytes of rows in one file, at most.
 LARGEST_BLOCK = 16 * 2**20
@@ -31,7 +32,7 @@ class Work:
 
     def __init__(self, folder: Path, identity: dict[str, Any], save_every: float):
         self.folder, self.identity, self._state = folder, identity, folder / "state"
-        self._interval = Interval(checks.finite("save_every", save_every, least=0.0))
+        self._timer = Timer(save_every)
         self._blocks: list[dict] = []
         self._group = 0
 
@@ -39,16 +40,16 @@ class Work:
         """The manifest, if all rows are there.
 
         Raises:
-            ValueError: if what is there is another recollection.
+            ValueError: if what is there is another recollection, or not whole.
         """
         if not (self.folder / MANIFEST).exists():
             return None
         content = read_manifest(self.folder)
-        found = _identity_in(content)
-        if found != self.identity:
-            differ = [key for key in self.identity if self.identity[key] != found.get(key)]
-            checks.fail("folder", "an empty one, or one of the same recollection",
-                        f"{self.folder}, which differs in {', '.join(differ)}")  # fmt: skip
+        if "identity" not in content:
+            checks.fail("folder", "an empty one, or one of this recollection", self.folder)
+        was = f", as {self.folder} was made with"
+        checks.same("folder", _identity_in(content), self.identity, was)
+        self._check(content["blocks"], self.folder / MANIFEST)
         shutil.rmtree(self._state, ignore_errors=True)  # of a process killed at its very end
         return content
 
@@ -68,14 +69,22 @@ class Work:
         Raises:
             ValueError: if it was saved under other circumstances, or is damaged.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._computed = computed
         self._checkpoint = Checkpoint(self._state, {**self.identity, **computed})
         self._at_once = min(LARGEST_BLOCK, working // 4)  # rounding takes some copies
         state = self._checkpoint.load()
         if state:
             self._group, self._blocks = state.progress["group"], state.progress["blocks"]
+            self._check(self._blocks, self._state)
         return state
+
+    def _check(self, blocks: list[dict], remedy: Path) -> None:
+        """Refuse a folder in which rows that were finished are missing or damaged."""
+        try:
+            if blocks:
+                Rows(self.folder, blocks, self.identity["storage"])
+        except ValueError as error:
+            raise ValueError(f"{error}; delete {remedy} to compute what is missing") from error
 
     @property
     def group(self) -> int:
@@ -84,12 +93,13 @@ class Work:
 
     def due(self) -> bool:
         """Whether it is time to save."""
-        return self._interval.due()
+        return self._timer.due()
 
     def save(self, progress: dict, arrays: dict[str, np.ndarray]) -> None:
         """Save the state of the present group."""
-        whole = {"group": self._group, "blocks": self._blocks, **progress}
-        self._checkpoint.save(whole, arrays)
+        with self._timer.saving():
+            whole = {"group": self._group, "blocks": self._blocks, **progress}
+            self._checkpoint.save(whole, arrays)
 
     def read_into(self, state: State, vectors: torch.Tensor) -> None:
         """Fill the rows of the present group with those that were saved."""
@@ -111,12 +121,12 @@ class Work:
     def finish(self, content: dict[str, Any]) -> None:
         """Write the manifest of the finished store, and forget the state."""
         # Parts of one whole must differ in nothing but their rows, and how these were computed.
+        self._check(self._blocks, self._state)
         identity = {key: value for key, value in self.identity.items() if key != "rows"}
         computed = [{"rows": self.identity["rows"], **self._computed}]
         whole = {**content, "identity": identity, "computed": computed, "blocks": self._blocks}
         write_manifest(self.folder, whole)
-        self._checkpoint.discard()
-        shutil.rmtree(self._state)
+        shutil.rmtree(self._state, ignore_errors=True)
 
 
 def _identity_in(content: dict[str, Any]) -> dict[str, Any]:

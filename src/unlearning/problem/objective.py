@@ -70,6 +70,13 @@ class Objective:
         """Whether the function is what model and ``loss_name`` say: nothing overrides a method."""
         return type(self) is Objective and self._losses is _LOSS_FUNCTIONS[self.loss_name]
 
+    def to(self, dtype: torch.dtype | None = None, device=None) -> "Objective":
+        """A copy in another dtype, on another device."""
+        other = copy.copy(self)
+        other._module = copy.deepcopy(self._module).to(dtype=dtype, device=device)
+        other._initial = self._initial.to(dtype=dtype, device=device)
+        return other
+
     def unflatten(self, w: torch.Tensor) -> dict[str, torch.Tensor]:
         """Views of ``w [..., d]`` as ``[..., *shape]`` by names of the trainable parameters."""
         parts = w.split([shape.numel() for shape in self._shapes.values()], dim=-1)

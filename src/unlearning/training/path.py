@@ -3,15 +3,21 @@
 Each keeper is given the weights of each stretch as it has been made, and then the end.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from unlearning.base import checks, shards
+from unlearning.base.checkpoint import Checkpoint, Timer
 from unlearning.base.durable import MANIFEST, read_manifest
+from unlearning.base.provenance import circumstances
 from unlearning.base.stored import StoredRows
 from unlearning.training.descent import Position
+
+#: Names in the folder of a run.
+STATE, PREFIX = "state", "weights"
 
 
 class Ends:
@@ -54,31 +60,75 @@ class InMemory:
 
 
 class OnDisk:
-    """Writes the weights as they come; nothing counts until all of them are there.
+    """Writes the weights as they come; it is a run once all of them are there.
 
     Args:
         start: the initial weights.
-        folder: made if missing.
-        about: what else a reader must know, plain values.
+        folder: an existing one.
+        about: what else a reader must know, plain values; ``origin`` among them.
+        save_every: seconds between two states to go on from.
+
+    Attributes:
+        position: where to begin: at the start, or where the saved state is.
+
+    Raises:
+        ValueError: if the folder holds the state of another run or of other circumstances, or one
+            that is damaged.
     """
 
-    def __init__(self, start: torch.Tensor, folder: Path, about: dict[str, Any]):
+    def __init__(self, start: torch.Tensor, folder: Path, about: dict[str, Any], save_every: float):
         self._folder, self._about, self._device = folder, about, start.device
-        folder.mkdir(parents=True, exist_ok=True)
         self._dtype = str(start.dtype).removeprefix("torch.")
-        self._writer = shards.Writer(folder, len(start), self._dtype, prefix="weights")
+        self._timer = Timer(save_every)
+        same = {"origin": about["origin"], **circumstances(start.device)}
+        self._checkpoint = Checkpoint(folder / STATE, same)
+        self.position, blocks = self._saved() or (Position(start), [])
+        columns = len(start)
+        self._writer = shards.Writer(folder, columns, self._dtype, prefix=PREFIX, entries=blocks)
+
+    def _saved(self) -> tuple[Position, list[dict]] | None:
+        state = self._checkpoint.load()
+        if state is None:
+            return None
+        weights = torch.from_numpy(state.read("weights")).to(self._device)
+        progress = state.progress
+        shards.Rows(self._folder, progress["blocks"], self._dtype)  # all are there
+        position = Position(weights, progress["t"], tuple(progress["clip_factors"]))
+        return position, progress["blocks"]
 
     def add(self, weights: torch.Tensor) -> None:
         """Write the weights before some steps, shape ``[s, d]``."""
         self._writer.append(weights.cpu().numpy())
 
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self._timer.due()
+
+    def save(self, position: Position) -> None:
+        """Save a position, before which all weights have been added, to go on from."""
+        with self._timer.saving():
+            factors = list(position.clip_factors)
+            blocks = self._writer.flush()
+            progress = {"t": position.t, "clip_factors": factors, "blocks": blocks}
+            self._checkpoint.save(progress, {"weights": position.weights.cpu().numpy()})
+
     def finish(self, end: Position) -> StoredRows:
         """Write the last weights and, at the very end, the manifest."""
         self.add(end.weights[None])
-        blocks = self._writer.close()
+        blocks = self._writer.flush()
         about = {**self._about, "clip_factors": list(end.clip_factors)}
         shards.write_manifest(self._folder, {"dtype": self._dtype, "blocks": blocks, **about})
+        _sweep(self._folder, blocks)
         return read_spilled(self._folder, self._device)[0]
+
+
+def _sweep(folder: Path, blocks: list[dict]) -> None:
+    """Remove what a process that was killed had written beyond its state, and then the state."""
+    keep = {block["file"] for block in blocks}
+    for path in folder.glob(f"{PREFIX}-*"):
+        if path.name not in keep:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder / STATE, ignore_errors=True)
 
 
 class OnlyEnds:
@@ -103,8 +153,11 @@ def holds(folder: Path, origin: str) -> bool:
     """
     if not (folder / MANIFEST).exists():
         return False
-    if read_manifest(folder).get("origin") != origin:
+    content = read_manifest(folder)
+    if content.get("origin") != origin:
         checks.fail("folder", "an empty folder, or one with this run", f"something else: {folder}")
+    if (folder / STATE).exists():  # its process was killed at the very end
+        _sweep(folder, content["blocks"])
     return True
 
 

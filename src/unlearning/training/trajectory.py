@@ -9,9 +9,12 @@ from pathlib import Path
 import torch
 
 from unlearning.base import checks
+from unlearning.base.checkpoint import interruptible
+from unlearning.base.locks import held
 from unlearning.base.precision import in_full_float32
 from unlearning.base.provenance import digest
 from unlearning.base.stored import StoredRows
+from unlearning.problem.identity import identity_of
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
 from unlearning.training import path as paths
@@ -85,7 +88,7 @@ class Run:
 
 def origin_of(objective: Objective, samples: Samples, schedule: Schedule, start) -> str:
     """Identifies what a run begins with: what it minimises, on which samples, how, from where."""
-    what = f"{schedule} {objective.l2} {objective.loss_name} {objective.architecture}"
+    what = f"{schedule} {identity_of(objective, samples)}"
     return digest(what, start, samples.inputs, samples.labels)
 
 
@@ -98,6 +101,7 @@ def train(
     initial_weights: torch.Tensor | None = None,
     keep: bool = True,
     folder: str | Path | None = None,
+    save_every: float = 60.0,
 ) -> Run:
     """Minimise the objective by SGD and remember the weights before every step.
 
@@ -111,26 +115,53 @@ def train(
         initial_weights: where to start, shape ``[d]``; the model's own weights by default.
         keep: whether to keep the weights before every step, or the first and the last only.
         folder: where to keep them on disk instead of in memory; ``open_run`` reads them again. If
-            it holds this very run already, that is returned.
+            it holds this very run already, that is returned; if a training that was stopped or
+            killed, it goes on, and ends with the same bits.
+        save_every: seconds between two states in the folder, looked at after some steps.
 
     Raises:
         ValueError: if objective, samples and schedule do not fit together, the folder holds
             something else, or the loss stops being finite (the message names the step).
+        KeyboardInterrupt: after Ctrl-C; with a folder, when the state has been saved.
     """
     start = starting_weights(objective, samples, initial_weights)
-    steps = len(schedule.batches(len(samples)))
+    batches = schedule.batches(len(samples))
     if folder is not None:
-        origin = origin_of(objective, samples, schedule, start)
-        if paths.holds(Path(folder), origin):
-            return open_run(folder, objective, samples)
-        about = {"schedule": dataclasses.asdict(schedule), "origin": origin}
-        keeper = paths.OnDisk(start, Path(folder), about)
-    else:
-        keeper = paths.InMemory(start, steps) if keep else paths.OnlyEnds(start, steps)
+        if not keep:
+            checks.fail("keep", "True with a folder to keep the weights in", keep)
+        return _on_disk(objective, samples, schedule, start, folder, save_every)
+    keeper = (paths.InMemory if keep else paths.OnlyEnds)(start, len(batches))
     for stretch, position in walk(objective, samples, schedule, Position(start)):
         keeper.add(stretch.weights)
         end = position
     return finished(objective, samples, schedule, end.clip_factors, keeper.finish(end))
+
+
+def _on_disk(objective, samples, schedule, start, folder, save_every) -> Run:
+    """Train into a folder, or go on with it, unless the run is there."""
+    place = checks.folder("folder", folder, make=False)
+    origin = origin_of(objective, samples, schedule, start)
+    if not paths.holds(place, origin):
+        with held(place):
+            if not paths.holds(place, origin):  # also not by now
+                about = {"schedule": dataclasses.asdict(schedule), "origin": origin}
+                keeper = paths.OnDisk(start, place, about, save_every)
+                keeper.finish(_kept(keeper, objective, samples, schedule))
+    return open_run(place, objective, samples)
+
+
+def _kept(keeper: paths.OnDisk, objective, samples, schedule) -> Position:
+    """Train from where the keeper stands, and save as it goes."""
+    end = begin = keeper.position
+    with interruptible() as stop:
+        for stretch, end in walk(objective, samples, schedule, begin):
+            keeper.add(stretch.weights)
+            if stop.requested or keeper.due():
+                keeper.save(end)
+            if stop.requested:
+                again = "the same call goes on from there"
+                raise KeyboardInterrupt(f"stopped after step {end.t} of the training: {again}")
+    return end
 
 
 def open_run(folder: str | Path, objective: Objective, samples: Samples) -> Run:
