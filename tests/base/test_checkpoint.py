@@ -98,6 +98,11 @@ def test_circumstances_are_compared_as_they_are_kept(tmp_path):
         Checkpoint(tmp_path, {"threads": object()})
 
 
+def read_all(saved):
+    state = saved.load()
+    return [state.read(name) for name in state.names]
+
+
 def test_a_damaged_state_is_named_and_stays(tmp_path):
     saved = Checkpoint(tmp_path, RUN)
     saved.save({"step": 7}, {"x": RNG.random((4, 4)), "y": np.arange(3)})
@@ -109,8 +114,7 @@ def test_a_damaged_state_is_named_and_stays(tmp_path):
                 path.write_bytes(whole)
                 continue  # no manifest: nothing was saved
             with pytest.raises(ValueError, match=str(path)):
-                state = saved.load()
-                _ = [state.read(name) for name in state.names]
+                read_all(saved)
             path.write_bytes(whole)
     assert saved.load().progress == {"step": 7}
 
