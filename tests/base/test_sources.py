@@ -75,6 +75,9 @@ def test_a_run_depends_on_what_it_imports():
         ("companion/study.py", True),
         ("companion/show.py", False),
         ("base/provenance.py", False),
+        ("base/shards.py", False),
+        ("hfocu/work.py", False),
+        ("base/rounding.py", True),  # it says which numbers a store in bfloat16 holds
     ],
 )
 def test_what_takes_part_in_results_counts(name, counts):

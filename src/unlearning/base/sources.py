@@ -13,13 +13,20 @@ from pathlib import Path
 
 from unlearning.base.provenance import PACKAGE, digest
 
-# These say how a result came about, or show it, and take no part in it.
+# These say how a result came about, or show it, or keep it on disk (as the same bits, which tests
+# see to), and take no part in it.
 BOOKKEEPING = {
     "_homes.py",
+    "base/blocks.py",
+    "base/checkpoint.py",
+    "base/durable.py",
+    "base/locks.py",
     "base/progress.py",
     "base/provenance.py",
     "base/revision.py",
+    "base/shards.py",
     "base/sources.py",
+    "hfocu/work.py",
 }
 # Of the top floor, what turns measurements into the numbers that a record keeps.
 COMPUTING_COMPANIONS = {"companion/criteria.py", "companion/study.py"}
