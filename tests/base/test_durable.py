@@ -64,6 +64,21 @@ def test_missing_malformed_and_other_formats_are_named(tmp_path):
         read_manifest(tmp_path)
 
 
+def test_a_manifest_that_the_system_does_not_give_is_named(tmp_path):
+    (tmp_path / "manifest.json").mkdir()
+    (tmp_path / "file").touch()
+    for folder, reason in (
+        (tmp_path, "Is a directory"),
+        (tmp_path / "file", "Not a directory"),
+        (tmp_path / ("n" * 300), "File name too long"),
+    ):
+        place = folder / "manifest.json"
+        with pytest.raises(
+            ValueError, match=f"^{place}: expected a manifest that .* got {reason}$"
+        ):
+            read_manifest(folder)
+
+
 def test_what_json_cannot_hold_is_refused_and_changes_nothing(tmp_path):
     write_manifest(tmp_path, {"a": 1})
     with pytest.raises(ValueError, match="content: expected plain values .JSON., got"):

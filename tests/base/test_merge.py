@@ -67,11 +67,21 @@ def test_the_same_part_twice_and_too_many_rows_are_named(tmp_path):
 
 def test_parts_of_other_runs_are_named(tmp_path):
     parts = write_parts(tmp_path, (0, 4), run="a") + write_parts(tmp_path, (4, 10), run="b")
-    with pytest.raises(ValueError, match="parts: expected run = 'a' as in part-0, got 'b' in part"):
+    with pytest.raises(
+        ValueError, match="parts: expected run = 'a' as in part-0, got run = 'b' in part-4$"
+    ):
         merge(tmp_path, parts)
     write_store(tmp_path / "other", VALUES[4:], "float32", first=4, of=10, run="a")
-    with pytest.raises(ValueError, match="dtype = 'float64' as in part-0, got 'float32' in other"):
+    with pytest.raises(
+        ValueError, match="dtype = 'float64' as in part-0, got dtype = 'float32' in other"
+    ):
         merge(tmp_path, [parts[0], tmp_path / "other"])
+    write_store(tmp_path / "third", VALUES[4:], first=4, of=9, quirks=["x"], run="a")
+    with pytest.raises(
+        ValueError,
+        match=r"of = 10, quirks = nothing as in part-0, got of = 9, quirks = \['x'\] in third",
+    ):
+        merge(tmp_path, [parts[0], tmp_path / "third"])
 
 
 def test_parts_must_be_stores_within_the_folder(tmp_path):

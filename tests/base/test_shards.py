@@ -66,7 +66,6 @@ def test_round_trip(tmp_path_factory, rows, columns, dtype, block_bytes, cuts, d
     exact = torch.from_numpy(values)
     error = ((rounded.double() - exact).norm(dim=1) / exact.norm(dim=1)).max()
     assert max(e["error"] for e in entries) == pytest.approx(float(error), rel=1e-6)
-    store.verify()
     shutil.rmtree(folder)
 
 
@@ -167,20 +166,19 @@ def test_rows_are_readable_while_all_others_are_damaged(tmp_path):
             store.read([number])
 
 
-def test_verify_names_the_row_that_was_changed_in_any_block(tmp_path):
+def test_the_row_that_was_changed_is_named_in_any_block(tmp_path):
     values = RNG.random((50, 20)).astype("f4")
     write_store(tmp_path, values, "float32", block_bytes=1600)
     store, manifest = open_store(tmp_path)
-    store.verify()
     for number in (0, 19, 20, 49):
         path = tmp_path / manifest["blocks"][number // 20]["file"]
         whole = path.read_bytes()
         place = whole.index(values[number].tobytes()) + 79
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with pytest.raises(ValueError, match=f"{path}: expected row {number % 20} as it was"):
-            store.verify()
+            store.read(range(50))
         path.write_bytes(whole)
-    store.verify()
+    assert np.array_equal(store.read(range(50)), values)
 
 
 def test_a_writer_holds_one_block_and_not_what_it_was_given(tmp_path):
@@ -215,6 +213,23 @@ def test_writers_of_something_else_are_refused(tmp_path, arguments, words):
         with pytest.raises(ValueError, match=r"rows: expected shape \[r, 3\]"):
             writer.append(rows)
     assert writer.close() == []
+
+
+def test_a_store_that_the_system_does_not_give_is_named(tmp_path):
+    write_store(tmp_path, np.ones((2, 2)))
+    path = tmp_path / "rows-00000.safetensors"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match=f"^{path}: expected a block of rows, got Is a directory"):
+        open_store(tmp_path)
+    with pytest.raises(ValueError, match="^folder: expected a path, got 5"):
+        open_store(5)
+
+
+def test_a_writer_refuses_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"^folder: expected a folder.*file/a \(Not a directory"):
+        Writer(tmp_path / "file" / "a", 3, "float32")
 
 
 def test_stores_that_are_none_are_named(tmp_path):

@@ -171,7 +171,8 @@ def test_another_number_of_ranks_is_refused(tmp_path):
 def test_parts_of_another_recollection_are_not_merged(tmp_path):
     small = problem(n_train=40, epochs=1)
     ul.recollect_on_ranks(*small, tmp_path, part=(1, 2))
-    with pytest.raises(ValueError, match=r"parts: expected convention = 'R2' as in part-1-of-2"):
+    words = "parts: expected convention = 'R2', identity.convention = 'R2' as in part-1-of-2, got"
+    with pytest.raises(ValueError, match=words):
         ul.recollect_on_ranks(*small, tmp_path, part=(2, 2), convention="R1")
 
 

@@ -163,7 +163,7 @@ def folder(argument: str, value: Any, *, make: bool = True) -> Path:
 def same(
     argument: str, wanted: Mapping, given: Mapping, wanted_note: str = "", given_note: str = ""
 ) -> None:
-    """Compare two mappings from names to plain values.
+    """Compare two mappings from names to plain values, or to such mappings again.
 
     Args:
         argument: the name that an error shows.
@@ -173,16 +173,28 @@ def same(
         given_note: put behind the values given.
 
     Raises:
-        ValueError: if they differ; the message has each key that differs, with both values.
+        ValueError: if they differ; the message has each key that differs (``outer.inner`` in a
+            mapping within), with both values, ``nothing`` where it is missing.
     """
+    wanted, given = _flat(wanted), _flat(given)
     keys = [
         key
         for key in sorted(wanted.keys() | given.keys())
         if (key in wanted, wanted.get(key)) != (key in given, given.get(key))
     ]
     if keys:
-        shown = [
-            ", ".join(f"{key} = {repr(side[key]) if key in side else 'nothing'}" for key in keys)
-            for side in (wanted, given)
-        ]
-        fail(argument, shown[0] + wanted_note, shown[1] + given_note)
+        fail(argument, _shown(wanted, keys) + wanted_note, _shown(given, keys) + given_note)
+
+
+def _flat(values: Mapping, outer: str = "") -> dict[str, Any]:
+    found = {}
+    for key, value in values.items():
+        inside = isinstance(value, Mapping) and value  # an empty one is a value like others
+        found |= _flat(value, f"{outer}{key}.") if inside else {f"{outer}{key}": value}
+    return found
+
+
+def _shown(values: Mapping, keys: Iterable[str]) -> str:
+    texts = {key: repr(values[key]) if key in values else "nothing" for key in keys}
+    short = {key: text if len(text) <= 100 else f"{text[:97]}..." for key, text in texts.items()}
+    return ", ".join(f"{key} = {text}" for key, text in short.items())

@@ -59,7 +59,8 @@ def read_manifest(folder: str | Path, name: str = MANIFEST) -> dict:
     """Return what `write_manifest` was given, and ``format``.
 
     Raises:
-        ValueError: that names the file, if it is missing, malformed, changed or of another format.
+        ValueError: that names the file, if it is missing, unreadable, malformed, changed or of
+            another format.
     """
     path = Path(folder, name)
     try:
@@ -67,6 +68,8 @@ def read_manifest(folder: str | Path, name: str = MANIFEST) -> dict:
         version, crc = content["format"], content.pop("crc")
     except FileNotFoundError:
         fail(str(path), "a manifest", "no such file")
+    except OSError as error:
+        fail(str(path), "a manifest that can be read", error.strerror)
     except (ValueError, KeyError, TypeError) as error:
         fail(str(path), "a manifest (JSON)", f"{type(error).__name__}: {error}")
     if version != FORMAT:

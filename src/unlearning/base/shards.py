@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from unlearning.base import checks
 from unlearning.base.blocks import Block, matrix, write_block, write_stored
-from unlearning.base.checks import choice, fail, integer
 from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
 from unlearning.base.rounding import DTYPES, STORED, decode, encode
 
@@ -43,6 +43,9 @@ class Writer:
         block_bytes: rows of at most so many bytes to a file, but at least one row.
         prefix: blocks are named ``{prefix}-00000.safetensors`` and so on.
         entries: of blocks that a writer before this one has written, to go on after them.
+
+    Raises:
+        ValueError: for a wrong argument, or a folder that cannot be made or written to.
     """
 
     def __init__(
@@ -55,16 +58,16 @@ class Writer:
         prefix: str = "rows",
         entries: Sequence[dict] = (),
     ):
-        layout = np.dtype(STORED[choice("dtype", dtype, DTYPES)][0])
-        integer("columns", columns, least=1)
-        integer("block_bytes", block_bytes, least=1)
-        self._dtype, self._folder, self._prefix = dtype, Path(folder), prefix
+        layout = np.dtype(STORED[checks.choice("dtype", dtype, DTYPES)][0])
+        checks.integer("columns", columns, least=1)
+        checks.integer("block_bytes", block_bytes, least=1)
+        self._dtype, self._prefix = dtype, prefix
         self._block = np.empty(
             (max(1, block_bytes // (columns * layout.itemsize)), columns), layout
         )
         self._filled, self._error = 0, 0.0
         self._entries: list[dict] = list(entries)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder = checks.folder("folder", folder)
 
     def append(self, rows: Any) -> None:
         """Add ``rows`` (``[r, columns]``, any float dtype); blocks that are full are written.
@@ -96,7 +99,7 @@ class Writer:
 
 
 class Rows:
-    """Rows of several blocks, read from the disk when asked for.
+    """Rows of several blocks, read from the disk by number.
 
     Args:
         folder: where the blocks are.
@@ -113,23 +116,27 @@ class Rows:
     """
 
     def __init__(self, folder: str | Path, entries: Sequence[dict], dtype: str):
-        self.dtype = choice("dtype", dtype, STORED)
+        self.dtype = checks.choice("dtype", dtype, STORED)
         try:
             wanted = [(Path(folder, e["file"]), int(e["rows"]), int(e["crc"])) for e in entries]
         except (TypeError, KeyError, ValueError) as error:
-            fail(str(folder), "blocks with file, rows and crc", f"{type(error).__name__}: {error}")
+            checks.fail(
+                str(folder), "blocks with file, rows and crc", f"{type(error).__name__}: {error}"
+            )
         if not wanted:
-            fail(str(folder), "at least one block of rows", "none")
+            checks.fail(str(folder), "at least one block of rows", "none")
         self._blocks = [Block(*block, dtype) for block in wanted]
         columns = self._blocks[0].columns
         for block in self._blocks:
             if block.columns != columns:
-                fail(str(block.path), f"{columns} columns as in the first block", block.columns)
+                checks.fail(
+                    str(block.path), f"{columns} columns as in the first block", block.columns
+                )
         self._ends = np.cumsum([block.rows for block in self._blocks])
         self.shape = (int(self._ends[-1]), columns)
 
     def read(self, numbers: Any, out: np.ndarray | None = None) -> np.ndarray:
-        """Return rows by number, in the order asked; reads and checks these rows and no others.
+        """Return rows by number, in the order given; reads and checks these rows and no others.
 
         Args:
             numbers: row numbers, shape ``[m]``; one may come twice.
@@ -152,23 +159,13 @@ class Rows:
             block.read(local.tolist(), (out[place] for place in places))
         return out
 
-    def verify(self) -> None:
-        """Read and check every row of every block, some 64 MiB at a time.
-
-        Raises:
-            ValueError: that names the file and the row, as `read` does.
-        """
-        step = min(max(1, BLOCK_BYTES // (8 * self.shape[1])), ROWS_AT_ONCE)
-        for begin in range(0, self.shape[0], step):
-            self.read(range(begin, min(begin + step, self.shape[0])))
-
     def _numbers(self, numbers: Any) -> np.ndarray:
         given = np.asarray(numbers)
         if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
-            fail("numbers", "a list of row numbers", f"{given.dtype} {list(given.shape)}")
+            checks.fail("numbers", "a list of row numbers", f"{given.dtype} {list(given.shape)}")
         outside = (given < 0) | (given >= self.shape[0])
         if outside.any():
-            fail("numbers", f"rows from 0 to {self.shape[0] - 1}", given[outside][0])
+            checks.fail("numbers", f"rows from 0 to {self.shape[0] - 1}", given[outside][0])
         return given.astype(np.int64)
 
     def _output(self, m: int, out: np.ndarray | None) -> np.ndarray:
@@ -178,7 +175,7 @@ class Rows:
             return np.empty(wanted, dtype)
         if out.shape != wanted or out.dtype != dtype or not out.flags.c_contiguous:
             given = f"{out.dtype} {list(out.shape)}, contiguous: {out.flags.c_contiguous}"
-            fail("out", f"{dtype} {list(wanted)}, contiguous", given)
+            checks.fail("out", f"{dtype} {list(wanted)}, contiguous", given)
         return out
 
 
@@ -186,9 +183,10 @@ def open_store(folder: str | Path) -> tuple[Rows, dict]:
     """Return the rows of a store, and its manifest: ``format``, ``dtype``, ``blocks``, and more.
 
     Raises:
-        ValueError: that names the manifest or block that is missing, malformed or damaged.
+        ValueError: that names the manifest or block that is missing, unreadable, malformed or
+            damaged.
     """
-    content = _store(folder, "dtype", "blocks")
+    content = _store(checks.path("folder", folder), "dtype", "blocks")
     return Rows(folder, content["blocks"], content["dtype"]), content
 
 
@@ -205,14 +203,14 @@ def merge(folder: str | Path, parts: Sequence[str | Path]) -> None:
 
     Raises:
         ValueError: if parts differ in what must be the same, or rows are missing or come twice; it
-            names the key, or the rows and the parts.
+            names the keys with both values, or the rows, and the parts.
     """
     named = [
         (_inside(Path(folder), Path(part)), _store(part, "dtype", "blocks", "first", "of"))
         for part in parts
     ]
     if not named:
-        fail("parts", "at least one folder", "none")
+        checks.fail("parts", "at least one folder", "none")
     _same(named)
     ordered = sorted(named, key=lambda part: part[1]["first"])
     _complete(ordered)
@@ -233,7 +231,7 @@ def _store(folder: str | Path, *keys: str) -> dict:
     missing = [key for key in keys if key not in content]
     if missing:
         wanted = f"a store of rows with {', '.join(keys)}"
-        fail(str(Path(folder, MANIFEST)), wanted, f"no {', '.join(missing)}")
+        checks.fail(str(Path(folder, MANIFEST)), wanted, f"no {', '.join(missing)}")
     return content
 
 
@@ -244,18 +242,19 @@ def _inside(folder: Path, part: Path) -> str:
     except ValueError:
         name = "."
     if name == ".":
-        fail("parts", f"folders within {folder}", part)
+        checks.fail("parts", f"folders within {folder}", part)
     return name
 
 
 def _same(named: list[tuple[str, dict]]) -> None:
     """Refuse parts that differ in anything but their rows."""
-    (name, model), *others = named
-    for other, content in others:
-        for key in sorted((model.keys() | content.keys()) - {"first", "blocks", "computed"}):
-            ours, theirs = model.get(key, "nothing"), content.get(key, "nothing")
-            if ours != theirs:
-                fail("parts", f"{key} = {ours!r} as in {name}", f"{theirs!r} in {other}")
+    own = {"first", "blocks", "computed"}
+    shared = [
+        (name, {key: content[key] for key in content.keys() - own}) for name, content in named
+    ]
+    (first, model), *others = shared
+    for name, content in others:
+        checks.same("parts", model, content, f" as in {first}", f" in {name}")
 
 
 def _complete(ordered: list[tuple[str, dict]]) -> None:
@@ -263,12 +262,14 @@ def _complete(ordered: list[tuple[str, dict]]) -> None:
     end, before = 0, ""
     for name, content in ordered:
         if content["first"] > end:
-            fail("parts", f"rows {end} to {content['first'] - 1}", "no part that has them")
+            checks.fail("parts", f"rows {end} to {content['first'] - 1}", "no part that has them")
         if content["first"] < end:
-            fail("parts", "each row once", f"row {content['first']} in {before} and in {name}")
+            checks.fail(
+                "parts", "each row once", f"row {content['first']} in {before} and in {name}"
+            )
         end, before = end + sum(entry["rows"] for entry in content["blocks"]), name
     total = ordered[0][1]["of"]
     if end < total:
-        fail("parts", f"rows {end} to {total - 1}", "no part that has them")
+        checks.fail("parts", f"rows {end} to {total - 1}", "no part that has them")
     if end > total:
-        fail("parts", f"{total} rows", f"row {end - 1} in {before}")
+        checks.fail("parts", f"{total} rows", f"row {end - 1} in {before}")
