@@ -50,11 +50,25 @@ def test_step_sizes_decay_every_step():
         ({"step_size": 0.1, "clip": -1.0}, "clip: expected a finite number above 0, got -1.0"),
         ({"step_size": 0.1, "clip": float("nan")}, "clip: .*got nan"),
         ({"step_size": 0.1, "seed": 0.5}, "seed: expected an integer"),
+        ({"step_size": 0.1, "seed": 2**64}, "seed: expected an integer from 0 to 1844.*615, got"),
+        ({"step_size": 0.1, "reshuffle": "no"}, "reshuffle: expected True or False, got 'no'"),
+        ({"step_size": 0.1, "reshuffle": 1}, "reshuffle: expected True or False, got 1"),
+        ({"step_size": "0.1"}, "step_size: expected a finite number above 0, got '0.1'"),
+        ({"step_size": True}, "step_size: expected a finite number above 0, got True"),
+        ({"step_size": 0.1, "decay": None}, "decay: expected a finite number above 0, got None"),
+        ({"step_size": 0.1, "batch_size": 8.0}, "batch_size: expected an integer .*got 8.0"),
+        ({"step_size": 0.1, "epochs": "2"}, "epochs: expected an integer .*got '2'"),
+        ({"step_size": 0.1, "clip": "1"}, "clip: expected a finite number above 0, got '1'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         ul.Schedule(**arguments)
+
+
+def test_the_largest_seed_draws_an_order():
+    (batch,) = ul.Schedule(0.1, batch_size=5, seed=2**64 - 1).batches(5)
+    assert sorted(batch.tolist()) == list(range(5))
 
 
 def test_batch_size_over_n_is_refused():

@@ -21,7 +21,7 @@ class Schedule:
         reshuffle: a new order every epoch, or one order for all epochs as in the released code.
 
     Raises:
-        ValueError: for a value out of its range; the message names it.
+        ValueError: for a value of another type or out of its range; the message names it.
     """
 
     step_size: float
@@ -41,7 +41,8 @@ class Schedule:
         checks.integer("epochs", self.epochs, least=1)
         if self.clip is not None:
             checks.finite("clip", self.clip, above=0.0)
-        checks.integer("seed", self.seed, least=0)
+        checks.integer("seed", self.seed, least=0, most=2**64 - 1)  # what a generator takes
+        checks.boolean("reshuffle", self.reshuffle)
 
     def batches(self, n: int) -> list[torch.Tensor]:
         """The sample numbers of each step, in order.
