@@ -156,6 +156,15 @@ def differing(error) -> str:
     return names[0]
 
 
+def test_the_order_of_quirks_is_no_part_of_what_a_folder_holds(tmp_path, monkeypatch):
+    expected = ul.recollect(RUN, folder=tmp_path, quirks=ul.AS_RELEASED).vectors[:]
+    monkeypatch.setattr(Recursion, "advance", lambda *_: pytest.fail("computed again"))
+    quirks = (*reversed(ul.AS_RELEASED), ul.AS_RELEASED[0])
+    found = ul.recollect(RUN, folder=tmp_path, quirks=quirks)
+    assert torch.equal(found.vectors[:], expected)
+    assert found.quirks == ul.AS_RELEASED
+
+
 def test_the_mode_is_part_of_what_a_folder_holds(tmp_path):
     ul.recollect(RUN, folder=tmp_path)
     with pytest.raises(ValueError, match="folder: expected") as error:
@@ -216,7 +225,9 @@ def test_a_run_without_its_weights_cannot_be_replayed(tmp_path):
         ({"sets": 5}, "sets: expected a list of lists of sample numbers, got 5"),
         ({"sets": "12"}, "sets: expected a list of lists"),
         ({"folder": 5}, "folder: expected a path, got 5"),
-        ({"folder": __file__}, "folder: expected a folder, .*got a file: "),
+        ({"folder": __file__}, "folder: expected a folder, .*test_modes.py .Not a direct"),
+        ({"folder": f"{__file__}/x/y"}, "folder: expected a folder, .*/x/y .Not a directory"),
+        ({"folder": "n" * 300}, "folder: expected a folder, .*nnn .File name too long"),
     ],
     ids=str,
 )
@@ -236,9 +247,7 @@ def test_bad_settings_are_named(settings, message, monkeypatch, tmp_path):
 def test_advice_fits_the_mode(tmp_path):
     with pytest.raises(ValueError, match="with a folder to write to, they can be computed in gro"):
         ul.recollect(RUN, memory=1)
-    with pytest.raises(
-        ValueError, match="13 vectors, computed in groups .*got 1 B .as asked for.$"
-    ):
+    with pytest.raises(ValueError, match="13 vectors, computed in groups .*got 1 B .as given.$"):
         ul.recollect(RUN, memory=1, folder=tmp_path)
     for folder in (None, tmp_path):
         with pytest.raises(ValueError, match="along a run that was kept .train with a folder"):
