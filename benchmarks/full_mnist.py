@@ -1,7 +1,7 @@
 """All approximators of the full MNIST: 60,000 of softmax regression, 10,000 of the CNN.
 
 Meant for a GPU. The images are MNIST's if the folder ``UNLEARNING_DATA`` has them, else random of
-the same shape; time and memory do not depend on it, and the result says which.
+the same shape; time and memory do not depend on it, and the result names which.
 """
 
 import os

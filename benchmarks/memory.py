@@ -4,11 +4,12 @@ On the CPU it is resident memory as Linux counts it; on a GPU, what PyTorch allo
 """
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,44 +30,55 @@ class Sizes:
         n: samples.
         epochs: of the run.
         sets: how many, for the mode of sets only.
+        groups: of rows, one after the other, for the mode of groups only.
         repeats: processes a mode.
     """
 
     n: int = 3000
     epochs: int = 5
     sets: int = 8
+    groups: int = 4
     repeats: int = 3
 
 
 FULL, QUICK = Sizes(), Sizes(n=200, epochs=1, sets=2, repeats=1)
 
 
-def along(objective, samples, schedule, sets) -> None:
+def along(objective, samples, schedule, sets, allowed) -> None:
     """Along with training: no weights are kept."""
     ul.train_and_recollect(objective, samples, schedule)
 
 
-def replay_kept(objective, samples, schedule, sets) -> None:
+def replay_kept(objective, samples, schedule, sets, allowed) -> None:
     """From weights that are kept in memory."""
     ul.recollect(ul.train(objective, samples, schedule))
 
 
-def replay_spilled(objective, samples, schedule, sets) -> None:
+def replay_spilled(objective, samples, schedule, sets, allowed) -> None:
     """From weights that are kept on disk."""
     with tempfile.TemporaryDirectory() as folder:
         ul.recollect(ul.train(objective, samples, schedule, folder=folder))
 
 
-def sets_only(objective, samples, schedule, sets) -> None:
+def in_groups(objective, samples, schedule, sets, allowed) -> None:
+    """From weights that are kept on disk, into a folder, with memory for some rows at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = ul.train(objective, samples, schedule, folder=Path(folder, "run"))
+        ul.recollect(run, folder=Path(folder, "rows"), memory=allowed)
+
+
+def sets_only(objective, samples, schedule, sets, allowed) -> None:
     """Along with training, one vector a set."""
     ul.train_and_recollect(objective, samples, schedule, sets=sets)
 
 
+GROUPS, SETS = "into a folder, in groups", "sets only"
 MODES: dict[str, Callable] = {
     "along with training": along,
     "replay, weights in memory": replay_kept,
     "replay, weights on disk": replay_spilled,
-    "sets only": sets_only,
+    GROUPS: in_groups,
+    SETS: sets_only,
 }
 
 
@@ -83,44 +95,49 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
 
 
 def elsewhere(mode: str, sizes: Sizes, device: str) -> dict:
-    """Watch one mode in a process of its own."""
-    given = json.dumps({"mode": mode, "device": device, **asdict(sizes)})
-    command = [sys.executable, "-m", "benchmarks.memory", given]
+    """Watch one mode in a process of its own, beside the bytes that are counted for it here."""
+    beside = counted(mode, sizes, device)
+    given = {"mode": mode, "device": device, "allowed": beside["counted"], "sizes": asdict(sizes)}
+    command = [sys.executable, "-m", "benchmarks.memory", json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{mode}: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout)
+    return {"peak": json.loads(done.stdout), **beside}
 
 
-def watch(mode: str, device: str, n: int, epochs: int, sets: int, **_) -> dict:
-    """One mode in this process: its peak, and the bytes that were counted beforehand."""
-    _run(mode, device, n=64, epochs=1, sets=2)()  # libraries, threads and their buffers
-    work = _run(mode, device, n, epochs, sets)
+def watch(mode: str, sizes: Sizes, device: str, allowed: int) -> int:
+    """One mode in this process: its peak. Nothing else is computed here, as freed memory stays."""
+    small = replace(sizes, n=64, epochs=1, sets=2)
+    _run(mode, small, device, allowed)()  # libraries, threads and their buffers
+    work = _run(mode, sizes, device, allowed)
     before = _reset_peak(device)
     work()
-    peak = _peak(device) - before
-    return {"peak": peak, **counted(mode, n, epochs, sets, device)}
+    return _peak(device) - before
 
 
-def _run(mode: str, device: str, n: int, epochs: int, sets: int) -> Callable[[], None]:
-    data = problems.images(n, device=device)
-    objective, schedule = problems.logistic(data), problems.schedule(32, epochs)
-    members = [ul.draw_forget_set(n, n // 10, seed) for seed in range(sets)]
-    return lambda: MODES[mode](objective, data.train, schedule, members)
+def _run(mode: str, sizes: Sizes, device: str, allowed: int) -> Callable[[], None]:
+    objective, samples, schedule = _problem(sizes, device)
+    members = [ul.draw_forget_set(sizes.n, sizes.n // 10, seed) for seed in range(sizes.sets)]
+    return lambda: MODES[mode](objective, samples, schedule, members, allowed)
 
 
-def counted(mode: str, n: int, epochs: int, sets: int, device: str) -> dict:
+def _problem(sizes: Sizes, device: str):
+    data = problems.images(sizes.n, device=device)
+    return problems.logistic(data), data.train, problems.schedule(32, sizes.epochs)
+
+
+def counted(mode: str, sizes: Sizes, device: str) -> dict:
     """What the library's plan counts for a mode, and what the run keeps beside it."""
-    data = problems.images(n, device=device)
-    objective, schedule = problems.logistic(data), problems.schedule(32, epochs)
-    batches, rule = schedule.batches(n), Rule(objective.l2, None, "R2")
-    rows = sets if mode == "sets only" else n
-    needs = needs_of(objective, data.train, batches, rule, "auto", rows)
-    at_once = min(rows, needs.chunk)
+    objective, samples, schedule = _problem(sizes, device)
+    batches, rule = schedule.batches(sizes.n), Rule(objective.l2, None, "R2")
+    rows = sizes.sets if mode == SETS else sizes.n
+    held = math.ceil(rows / sizes.groups) if mode == GROUPS else rows
+    needs = needs_of(objective, samples, batches, rule, "auto", rows)
+    at_once = min(held, needs.chunk)
     d, size = objective.dimension, objective.initial_weights.element_size()
     kept = (len(batches) + 1) * d * size if mode == "replay, weights in memory" else 0
-    counted = needs.fixed + rows * needs.per_row + at_once * needs.per_chunk_row
-    return {"counted": counted, "weights kept": kept, "rows": rows * d * size,
+    counted = needs.fixed + held * needs.per_row + at_once * needs.per_chunk_row
+    return {"counted": counted, "weights kept": kept, "rows": held * d * size,
             "d": d, "steps": len(batches)}  # fmt: skip
 
 
@@ -146,4 +163,5 @@ def _status(name: str) -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(watch(**json.loads(sys.argv[1]))))
+    told = json.loads(sys.argv[1])
+    print(json.dumps(watch(**told | {"sizes": Sizes(**told["sizes"])})))

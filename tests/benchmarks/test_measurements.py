@@ -4,10 +4,12 @@ import dataclasses
 import importlib
 import json
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
 
+import unlearning as ul
 from benchmarks import __main__ as benchmarks
 from benchmarks import growth, memory, problems, released
 from unlearning.curvature import products
@@ -60,13 +62,28 @@ def test_peak_memory_holds_the_vectors_and_is_below_what_was_counted():
     found = memory.elsewhere(mode, sizes, "cpu")
     assert found["rows"] == 400 * 7_850 * 4
     assert found["rows"] < found["peak"] <= found["counted"]
-    assert len(others) == 3
+    assert len(others) == 4
+
+
+def test_the_mode_of_groups_computes_them_one_after_the_other(tmp_path, monkeypatch):
+    """And its memory is that of one of them; the chunk is the default where it is the smaller."""
+    monkeypatch.setattr(memory.tempfile, "TemporaryDirectory", lambda: nullcontext(tmp_path))
+    sizes = dataclasses.replace(memory.QUICK, n=90)
+    allowed = memory.counted(memory.GROUPS, sizes, "cpu")["counted"]
+    memory._run(memory.GROUPS, sizes, "cpu", allowed)()
+    rows = ul.open_approximators(tmp_path / "rows").vectors
+    assert rows.shape == (90, 7_850)
+    groups = {path.name.split("-")[1] for path in (tmp_path / "rows").glob("rows-*")}
+    assert len(groups) == sizes.groups >= 3
+    found = memory.elsewhere(memory.GROUPS, dataclasses.replace(sizes, n=1600), "cpu")
+    assert found["rows"] == 400 * 7_850 * 4
+    assert found["rows"] < found["peak"] <= found["counted"] < 1600 * 7_850 * 4
 
 
 @pytest.mark.parametrize("mode", memory.MODES)
 def test_counted_bytes_of_each_mode(mode):
-    found = memory.counted(mode, n=100, epochs=2, sets=3, device="cpu")
-    rows = 3 if mode == "sets only" else 100
+    found = memory.counted(mode, memory.Sizes(n=100, epochs=2, sets=3, groups=4), "cpu")
+    rows = {memory.SETS: 3, memory.GROUPS: 25}.get(mode, 100)
     assert found["rows"] == rows * 7_850 * 4
     assert found["steps"] == 8
     assert found["weights kept"] == (9 * 7_850 * 4 if mode.endswith("in memory") else 0)
@@ -94,8 +111,6 @@ def test_one_call_per_vector_multiplies_with_the_hessian(make):
 
 
 def test_the_released_way_makes_the_step_of_the_recursion():
-    import unlearning as ul
-
     data = problems.images(20)
     objective, plan = problems.logistic(data), problems.schedule(5, 1)
     run = ul.train(objective, data.train, plan)
