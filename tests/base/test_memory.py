@@ -36,7 +36,7 @@ def test_what_is_shown_is_read_as_nearly_the_same(count):
     assert size(count) == size(str(count)) == count
 
 
-def test_amounts_as_people_write_them():
+def test_amounts_as_text():
     assert size("2GiB") == 2 * 1024**3
     assert size("512 MiB") == 512 * 1024**2
     assert size("1.5GB") == 1_500_000_000

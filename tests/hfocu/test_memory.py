@@ -61,7 +61,7 @@ def test_what_the_message_asks_for_is_enough_and_is_not_exceeded(measured, kerne
     assert refused["seconds"] < 1  # before anything was computed
     assert refused["bytes"] < 2 * SLACK
     assert "memory: expected at least" in refused["error"]
-    assert "got 1 B (as asked for" in refused["error"]
+    assert "got 1 B (as given" in refused["error"]
     asked = amount(refused["error"])
     found = measured(memory=asked, **arguments)
     assert not found["error"]

@@ -1,6 +1,6 @@
 """One block of rows: a safetensors file with a checksum for each row.
 
-The format is a length (8 bytes, little-endian), a JSON header that says where each tensor begins,
+The format is a length (8 bytes, little-endian), a JSON header with the place of each tensor,
 and the tensors' bytes. Both sides are here. The safetensors library reads these files; but it
 slices bfloat16 only with PyTorch, one slice at a time, as a copy; and it writes by way of files of
 random names, which a kill would leave behind, and which only their owner may read.

@@ -1,4 +1,4 @@
-"""Amounts of memory: as people write them, what is free, and how much work fits."""
+"""Amounts of memory: as text with units, what is free, and how much work fits."""
 
 import os
 import re
@@ -65,7 +65,7 @@ def fit(fixed: int, per_item: int, wanted: int, allowed: int, what: str, allowed
         allowed_from: where the limit comes from, as an error names it.
 
     Raises:
-        ValueError: if not even one item fits; it says how much would be needed.
+        ValueError: if not even one item fits; the message has the amount that is needed.
     """
     finite("fixed", fixed, least=0)
     finite("per_item", per_item, least=0)
@@ -96,7 +96,7 @@ def available(device: Any = "cpu") -> int:
 
 
 def _cuda(device: str) -> int:
-    import torch  # only here: whoever asks about CUDA has it loaded
+    import torch  # only here: a process that uses CUDA has it loaded, others need not
 
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return torch.cuda.mem_get_info(device)[0] + unused

@@ -1,4 +1,4 @@
-"""Full float32 on a GPU, unless someone asked for less."""
+"""Full float32 on a GPU, unless PyTorch is set to less."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ def full_float32() -> Iterator[None]:
     """Inside, convolutions in float32 are not rounded to tf32.
 
     PyTorch rounds them by default, though not its matrix products. Here both follow one switch,
-    that of the matrix products: ``torch.set_float32_matmul_precision("high")`` asks for tf32.
+    that of the matrix products: ``torch.set_float32_matmul_precision("high")`` allows tf32.
     """
-    asked = torch.get_float32_matmul_precision() != "highest"
-    operations = () if asked else (torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    less = torch.get_float32_matmul_precision() != "highest"
+    operations = () if less else (torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
     before = [operation.fp32_precision for operation in operations]
     try:
         for operation in operations:

@@ -27,7 +27,7 @@ def plan(source: Path, parameter_file: Path) -> tuple[str, dict[str, Any]]:
 
     Args:
         source: the chapter.
-        parameter_file: a file in ``notebooks/parameters/``, so that anyone can repeat the run.
+        parameter_file: a file in ``notebooks/parameters/``, so that the run can be repeated.
 
     Raises:
         ValueError: if the chapter keeps no record, the file lies elsewhere or does not fit, or
@@ -51,10 +51,10 @@ def plan(source: Path, parameter_file: Path) -> tuple[str, dict[str, Any]]:
 
 
 def parameter_files(source: Path) -> list[Path]:
-    """The parameter files that say, in a comment, that they are for this chapter."""
+    """The parameter files with a comment that names this chapter."""
     files = sorted((source.parent / "parameters").glob("*.yml"))
-    says = f"unlearning record {source.stem[:2]} "
-    return [path for path in files if says in path.read_text(encoding="utf-8")]
+    command = f"unlearning record {source.stem[:2]} "
+    return [path for path in files if command in path.read_text(encoding="utf-8")]
 
 
 def seeds_of(source: Path, values: dict[str, Any]) -> list[int]:

@@ -7,7 +7,7 @@ lists of values for other parameters, and every combination of them becomes a se
       file: paper-mnist-logistic.yml
       cross: {step_size: [0.01, 0.1], epochs: [15, 150]}
 
-A setting is a parameter file in ``notebooks/parameters/``, so that anyone can repeat a single one
+A setting is a parameter file in ``notebooks/parameters/``, so that a single one can be repeated
 with ``unlearning record``; those that are crossed are written there. ``sweep/Snakefile`` runs it.
 """
 

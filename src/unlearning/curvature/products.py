@@ -21,8 +21,8 @@ class Products(Protocol):
 
     Attributes:
         name: which kernel this is.
-        default_chunk: how many vectors are multiplied at once when nobody says; a matter of
-            the model and the batch alone, so that results do not depend on the machine's memory.
+        default_chunk: how many vectors are multiplied at once by default; it depends on the model
+            and the batch alone, so that results do not depend on the machine's memory.
         bytes_per_vector: bound on what a chunk needs while it is multiplied, per vector, its
             products included.
         fixed_bytes: bound on what is needed whatever the number of vectors.
@@ -78,7 +78,7 @@ def at(
 
 
 def kernel_for(objective: Objective, kernel: str = "auto") -> str:
-    """Name of the kernel that serves a model: the one asked for, or the first that fits.
+    """Name of the kernel that serves a model: the one given, or the first that fits.
 
     Inputs of a shape that ``layers`` has no formula for still make ``auto`` take ``generic``.
 

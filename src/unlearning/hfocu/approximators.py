@@ -17,7 +17,7 @@ class Approximators:
 
     Attributes:
         vectors: shape ``[n, d]``, one per training sample, or ``[K, d]``, one per set: a tensor, or
-            rows on disk that are read when they are asked for (``vectors[[3, 14]]``).
+            rows on disk that are read when it is indexed (``vectors[[3, 14]]``).
         sets: the K sets, or None when there is one vector per sample.
         convention: the retraining that they approximate (see ``retrain``).
         quirks: the released code's departures that were switched on.

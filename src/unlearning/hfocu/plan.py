@@ -38,7 +38,7 @@ class Needs:
         fixed: whatever the number of rows.
         per_row: for each row that is held.
         per_chunk_row: for each row that is being worked on.
-        chunk: rows worked on at once when nobody says.
+        chunk: rows worked on at once by default.
     """
 
     kernel: str
@@ -63,17 +63,17 @@ def make_plan(
     Args:
         needs: of the recollection.
         rows: of the result.
-        chunk: asked for, or None.
-        group: asked for, or None.
+        chunk: given by the user, or None.
+        group: of a work to go on with, or None.
         allowed: bytes, or None for nearly all that is free.
         device: whose memory it is.
         whole: advice for an error where all rows must be held at once; empty where they may be
             computed in several groups, one after the other.
 
     Raises:
-        ValueError: if it does not fit; the message says what is needed and what is allowed.
+        ValueError: if it does not fit; the message has both amounts, needed and allowed.
     """
-    origin = "as asked for"
+    origin = "as given"
     if allowed is None:
         allowed, origin = int(0.9 * memory.available(device)), "nine tenths of what is free"
     what = f"all {rows} vectors at once" if whole else f"{rows} vectors, computed in groups"

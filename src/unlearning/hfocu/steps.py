@@ -51,7 +51,7 @@ class Step:
 
     @cached_property
     def mean(self) -> torch.Tensor:
-        """Mean batch gradient of the loss; only R1 and an active clip ask for it."""
+        """Mean batch gradient of the loss; needed by R1 and by an active clip only."""
         return self.point.gradient()
 
     @cached_property
