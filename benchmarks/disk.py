@@ -82,7 +82,7 @@ def _ways(folder: Path, vectors: torch.Tensor, kept, some: list[int]) -> dict[st
     def write(storage):
         writer = shards.Writer(folder / "again", vectors.shape[1], storage)
         writer.append(vectors.numpy())
-        writer.close()
+        writer.flush()
 
     ways = {}
     for name in STORAGES:

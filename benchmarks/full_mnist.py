@@ -106,7 +106,7 @@ def _store(vectors: torch.Tensor, folder: Path) -> None:
     writer = shards.Writer(folder, vectors.shape[1], "float32")
     for part in vectors.split(4096):
         writer.append(part.cpu().numpy())
-    shards.write_manifest(folder, {"dtype": "float32", "blocks": writer.close()})
+    shards.write_manifest(folder, {"dtype": "float32", "blocks": writer.flush()})
 
 
 def _seconds(work, device: str):

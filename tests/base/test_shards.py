@@ -52,7 +52,7 @@ def test_round_trip(tmp_path_factory, rows, columns, dtype, block_bytes, cuts, d
     for piece in np.split(values, sorted(c for c in cuts if 0 < c < rows)):
         if len(piece):
             writer.append(piece)
-    entries = writer.close()
+    entries = writer.flush()
     store = Rows(folder, entries, dtype)
     rounded = torch.from_numpy(values).to(getattr(torch, dtype))
     tensors = [load_file(folder / entry["file"])["rows"] for entry in entries]
@@ -72,10 +72,10 @@ def test_round_trip(tmp_path_factory, rows, columns, dtype, block_bytes, cuts, d
 def test_blocks_are_named_in_order_and_close_may_be_asked_again(tmp_path):
     writer = Writer(tmp_path / "new" / "folder", 2, "float32", block_bytes=16, prefix="a")
     writer.append(RNG.random((5, 2)))
-    entries = writer.close()
+    entries = writer.flush()
     assert [e["file"] for e in entries] == [f"a-0000{i}.safetensors" for i in range(3)]
     assert [e["rows"] for e in entries] == [2, 2, 1]
-    assert writer.close() == entries
+    assert writer.flush() == entries
     assert sorted(os.listdir(tmp_path / "new" / "folder")) == [e["file"] for e in entries]
 
 
@@ -187,7 +187,7 @@ def test_a_writer_holds_one_block_and_not_what_it_was_given(tmp_path):
     writer = Writer(tmp_path, 100, "bfloat16", block_bytes=2**20)
     for _ in range(40):
         writer.append(piece)
-    entries = writer.close()
+    entries = writer.flush()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sum(e["rows"] for e in entries) == 40_000
@@ -212,7 +212,7 @@ def test_writers_of_something_else_are_refused(tmp_path, arguments, words):
     for rows in (np.ones((2, 4)), np.ones(3), np.ones((0, 3))):
         with pytest.raises(ValueError, match=r"rows: expected shape \[r, 3\]"):
             writer.append(rows)
-    assert writer.close() == []
+    assert writer.flush() == []
 
 
 def test_a_store_that_the_system_does_not_give_is_named(tmp_path):

@@ -3,10 +3,13 @@
 import pytest
 import torch
 
+import unlearning as ul
+from tests.cases import cases
 from unlearning.hfocu.settings import Settings
 from unlearning.hfocu.steps import QUIRKS
 
 FIRST, SECOND, THIRD = QUIRKS
+CASE = cases()[0]
 
 
 @pytest.mark.parametrize(
@@ -70,3 +73,18 @@ def test_settings_by_name():
         Settings.of(convention="R1", chunks=3)
     with pytest.raises(ValueError, match="^chunk: expected an integer"):
         Settings.of(chunk="3")
+
+
+@pytest.mark.parametrize("run", [None, "run", torch.zeros(3)], ids=str)
+def test_what_is_no_run_is_named(run):
+    with pytest.raises(ValueError, match="run: expected an unlearning.Run, as train gives it, got"):
+        ul.recollect(run)
+
+
+def test_an_unknown_setting_is_named_before_anything_is_done(tmp_path):
+    run = CASE.run(clip=False, epochs=1)
+    problem = (run.objective, run.samples, run.schedule)
+    for verb in (ul.train_and_recollect, lambda *p, **s: ul.recollect_on_ranks(*p, tmp_path, **s)):
+        with pytest.raises(ValueError, match="settings: expected one of sets, .* got 'chunks'"):
+            verb(*problem, chunks=3)
+    assert list(tmp_path.iterdir()) == []

@@ -15,9 +15,10 @@ from unlearning.base.blocks import write_block
 from unlearning.base.checks import choice, fail, finite, same
 from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
 from unlearning.base.rounding import STORED
-from unlearning.base.shards import BLOCK_BYTES, ROWS_AT_ONCE, Rows
+from unlearning.base.shards import BLOCK_BYTES, Rows
 
 SLOTS = ("a", "b")
+ROWS_AT_ONCE = 2**16  # each row number takes some memory, which must not exceed that of the rows
 
 
 class State:

@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 64 * 2**20
-ROWS_AT_ONCE = 2**16  # each row number takes some memory, which must not exceed that of the rows
 
 
 class Writer:
@@ -103,7 +102,7 @@ class Rows:
 
     Args:
         folder: where the blocks are.
-        entries: as `write_block` and `Writer.close` return them, in order, at least one.
+        entries: as `write_block` and `Writer.flush` return them, in order, at least one.
         dtype: of storage.
 
     Attributes:

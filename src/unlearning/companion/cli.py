@@ -4,6 +4,7 @@ It starts fast: PyTorch is imported only where it is needed.
 """
 
 import itertools
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -280,6 +281,9 @@ def _last_line(error: Exception) -> str:
 
 def main() -> None:
     """Runs the command."""
+    # Threads that wait for each other should sleep: spinning ones take the cores that others need,
+    # and on a busy machine two threads are then many times slower than one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()
 
 

@@ -84,7 +84,7 @@ def recollect_on_ranks(
         if not whole:
             _refuse_another_number(folder, part[1])
             source = Along(objective, samples, schedule, start)
-            _refuse_now(source, Settings(**settings, part=part, folder=folder))
+            _refuse_now(source, Settings.of(**settings, part=part, folder=folder))
         how = {key: settings[key] for key in ("save_every",) if key in settings}
         if ranks.number == 0:
             _trained(objective, samples, schedule, start, folder, **how)

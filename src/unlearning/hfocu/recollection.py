@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from unlearning.base import checks
 from unlearning.base.precision import in_full_float32
 from unlearning.hfocu.approximators import Approximators
 from unlearning.hfocu.job import Job
@@ -73,6 +74,8 @@ def recollect(
             names the step and the sample).
         KeyboardInterrupt: after Ctrl-C, when the state has been saved.
     """
+    if not isinstance(run, Run):
+        checks.fail("run", "an unlearning.Run, as train gives it", type(run).__name__)
     settings = Settings(sets, convention, quirks, kernel, chunk, memory, folder, storage,
                         save_every, part)  # fmt: skip
     return Job(Replay(run), settings).result()
@@ -105,5 +108,5 @@ def train_and_recollect(
     """
     start = starting_weights(objective, samples, initial_weights)
     source = Along(objective, samples, schedule, start)
-    approximators = Job(source, Settings(**settings)).result()
+    approximators = Job(source, Settings.of(**settings)).result()
     return source.end(), approximators
