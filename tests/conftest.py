@@ -29,12 +29,24 @@ def _missing_mnist() -> str:
     return "" if (Path(folder) / "MNIST" / "raw").is_dir() else f"no MNIST/raw in {folder}"
 
 
+def _missing_published() -> str:
+    folder = Path(os.environ.get("UNLEARNING_DATA") or ".")
+    sets = ["Adult", "CIFAR10", "FashionMNIST", "Obesity"]
+    missing = [name for name in sets if not (folder / name).is_dir()]
+    return f"no {', '.join(missing)} in UNLEARNING_DATA" if missing else ""
+
+
 def _missing_browser() -> str:
     # In CI a missing browser must fail the tests, not excuse them.
     return "" if os.environ.get("REQUIRE_BROWSER") else missing_for_browser()
 
 
-NEEDS = {"gpu": _missing_gpu, "mnist": _missing_mnist, "browser": _missing_browser}
+NEEDS = {
+    "gpu": _missing_gpu,
+    "mnist": _missing_mnist,
+    "published": _missing_published,
+    "browser": _missing_browser,
+}
 
 
 @pytest.hookimpl(trylast=True)

@@ -27,6 +27,27 @@ def test_dimensions_are_the_papers():
     assert size(ul.models.logistic(data)) == 7850
     assert size(ul.models.cnn(data)) == size(ul.models.smooth_cnn(data)) == 21840
     assert size(ul.models.mlp(data)) == 64 * 784 + 714
+    assert size(ul.models.lenet(data)) == 61706
+
+
+@pytest.mark.parametrize(("features", "d"), [(13, 1546), (19, 1930), (88, 6346), (561, 36618)])
+def test_the_released_mlp_has_ten_outputs_for_wine_obesity_adult_and_har(features, d):
+    data = random_data(shape=(features,), classes=2)
+    assert size(ul.models.build("mlp_released", data)) == 64 * features + 714 == d
+    assert size(ul.models.build("mlp", data)) == d - 8 * 65  # one for each class otherwise
+
+
+def test_lenet_is_the_network_layer_by_layer():
+    data = full(mnist_like())
+    model = ul.models.lenet(data, seed=3)
+    weights = [p.detach() for p in model.parameters()]
+    x = data.train.inputs
+    f = nn.functional
+    x = f.max_pool2d(f.relu(f.conv2d(x, weights[0], weights[1], padding=2)), 2)
+    x = f.max_pool2d(f.relu(f.conv2d(x, weights[2], weights[3])), 2).flatten(1)
+    for i in (4, 6):
+        x = f.relu(f.linear(x, weights[i], weights[i + 1]))
+    torch.testing.assert_close(model(data.train.inputs), f.linear(x, weights[8], weights[9]))
 
 
 def test_seed_gives_pytorchs_own_initialisation_and_leaves_the_global_generator_alone():
@@ -63,6 +84,12 @@ def test_errors_name_what_is_wrong():
     data = random_data()
     with pytest.raises(ValueError, match="name: expected one of logistic, mlp, cnn, smooth_cnn"):
         ul.models.build("resnet", data)
+    with pytest.raises(ValueError, match="images large enough .*got 4 x 4 pixels"):
+        ul.models.lenet(data)
+    with pytest.raises(
+        ValueError, match=r"outputs: expected an integer of at least 3 \(the classes"
+    ):
+        ul.models.mlp(data, outputs=2)
     with pytest.raises(ValueError, match="images large enough .*got 4 x 4 pixels"):
         ul.models.cnn(data)
     with pytest.raises(ValueError, match="data: expected images"):

@@ -26,6 +26,8 @@ def lfw(seed: int) -> tuple[Parts, Parts]:
     green, red, here they are red, green, blue). The 224 pixels in the middle are kept, and turned
     by 0 to 30 degrees. The angle of a picture is drawn ONCE, by ``seed``: the released code draws
     another one at every access, so that recollection sees other pixels than training did.
+    INFERRED: the split is scikit-learn's with ``random_state=seed``; the released code shuffles
+    twice, and the published rows depend on the listing order of one machine.
 
     Raises:
         RuntimeError: if the folder is neither at hand nor can be downloaded.

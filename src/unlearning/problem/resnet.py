@@ -1,6 +1,5 @@
 """ResNet-18 with a head for the data's classes, and BatchNorm that never changes."""
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -83,8 +82,8 @@ def _load(model: nn.Module, path: Path) -> None:
         given = torch.load(path, map_location="cpu", weights_only=True)
         trunk = {name: value for name, value in given.items() if not name.startswith("fc.")}
         found = model.load_state_dict(trunk, strict=False)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        checks.fail("weights", expected, f"{path}: {str(error).splitlines()[0]}")
+    except Exception as error:  # of another kind of file, in many classes
+        checks.fail("weights", expected, f"{path}: {type(error).__name__}")
     missing = [name for name in found.missing_keys if not name.startswith("fc.")]
     if missing or found.unexpected_keys:
         differ = f"{len(missing)} of its tensors missing, {len(found.unexpected_keys)} others"

@@ -1,7 +1,9 @@
 """Tables: those inside scikit-learn, and UCI's Obesity and Adult, prepared as HF-OCU's code does.
 
-The steps of the preparation are facts about the released code; the order of Adult's columns is not
-(see ``adult``).
+The steps are those of the released code, and in its order: cut by ``train_test_split`` with
+``random_state=seed``, standardise by the whole training part, then draw rows (``draws.draw``).
+Runs with Wine's published seeds end at the published distances, which decides what the papers leave
+open. INFERRED is only what cannot be checked there, and said where it is.
 """
 
 from collections.abc import Callable
@@ -78,9 +80,9 @@ def adult(seed: int) -> tuple[Parts, Parts]:
     and sex are dropped. Only columns that the test file has as well are kept (its country
     Holand-Netherlands is missing).
 
-    The columns are in alphabetical order. The released code takes them in the order of a Python
-    set, which changes from process to process, so that its runs see permuted features: there is no
-    published order to reproduce.
+    INFERRED: the columns are in alphabetical order. The released code takes them in the order of a
+    Python set, which changes from process to process, so that its runs see permuted features: there
+    is no published order to reproduce.
     """
     train, test = (read_adult(_path(member)) for member in ADULT)
     income = torch.tensor(train.pop("income").to_numpy())
