@@ -15,7 +15,7 @@ from PIL import Image
 from torchvision import datasets
 
 import unlearning as ul
-from unlearning.problem import pictures
+from unlearning.problem import cifar as cifar_files
 
 MEAN = np.array([0.4914, 0.4822, 0.4465])[:, None, None]
 DEVIATION = np.array([0.2023, 0.1994, 0.2010])[:, None, None]
@@ -164,6 +164,6 @@ def test_the_real_subset():
     assert data.train.inputs.shape == (500, 3, 32, 32)
     assert (len(data.test), data.n_classes) == (200, 10)
     assert float(data.train.inputs.mean().abs()) < 0.2
-    train, test = pictures.cifar10_jpeg_subset()
+    train, test = cifar_files.cifar10_jpeg_subset()
     assert train[1].bincount().tolist() == [1000] * 10
     assert test[1].bincount().tolist() == [200] * 10

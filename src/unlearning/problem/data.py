@@ -5,16 +5,15 @@ Some ship inside scikit-learn or are generated. The others are read from the fol
 ``~/.cache/unlearning-companion``).
 """
 
+import importlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from unlearning.base import checks
-from unlearning.problem import draws, faces, generated, pictures, tables
+from unlearning.problem import draws
 from unlearning.problem.draws import TEST_PER_TRAIN, TEST_SHARE, Parts, draw_forget_set
 from unlearning.problem.samples import Data, Samples
 
@@ -26,19 +25,30 @@ class Recipe:
     """How a data set is made from what is stored.
 
     Args:
-        read: training and test part; the test part is None if it is to be split off.
+        home: file and function that read training and test part; the test part is None if it is to
+            be split off. Imported when used, so that no other run depends on that file.
+        arguments: of that function.
+        cut: whether it takes the seed, too, and cuts one table in two by it.
         released: whether rows are drawn as the released HF-OCU code draws them (``draws.draw``).
         scaling: mean and standard deviation of each channel of an image; by default those of each
             feature, over the rows that are learned from (released: over the whole training part).
     """
 
-    read: Callable[[], tuple[Parts, Parts | None]]
+    home: str
+    arguments: tuple = ()
+    cut: bool = False
     released: bool = True
     scaling: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
-    def parts(self, seed: int, n_train: int | None) -> tuple[Parts, Parts, Parts]:
+    def read(self, seed: int) -> tuple[Parts, Parts | None]:
+        """Training and test part, before rows are drawn."""
+        file, function = self.home.split(".")
+        reader = getattr(importlib.import_module(f"unlearning.problem.{file}"), function)
+        return reader(*self.arguments, seed) if self.cut else reader(*self.arguments)
+
+    def make(self, seed: int, n_train: int | None) -> tuple[Parts, Parts, Parts]:
         """Training rows, test rows, and the mean and scale to standardise them with."""
-        stored = self.read()
+        stored = self.read(seed)
         chosen = (draws.draw if self.released else draws.split)(stored, seed, n_train)
         if self.scaling is not None:
             return *chosen, tuple(_channels(values) for values in self.scaling)
@@ -84,7 +94,7 @@ def load(
         RuntimeError: if a set is neither at hand nor can be downloaded; it names the folders.
     """
     seed = checks.integer("seed", seed, least=0)
-    train, test, (mean, scale) = _recipe(name, seed).parts(seed, n_train)
+    train, test, (mean, scale) = _recipe(name).make(seed, n_train)
     train, test = (
         Samples((inputs - mean) / scale, labels).to(dtype=dtype, device=device)
         for inputs, labels in (train, test)
@@ -92,24 +102,12 @@ def load(
     return Data(str(name), train, test, (mean.to(device, dtype), scale.to(device, dtype)))
 
 
-def _recipe(name: str | os.PathLike, seed: int) -> Recipe:
+def _recipe(name: str | os.PathLike) -> Recipe:
     if str(name).endswith(".npz"):
-        return Recipe(partial(_own, Path(name)), released=False)
-    if name in _EMBEDDED:
-        return Recipe(lambda: (_EMBEDDED[name](), None), released=False)
-    if name in _CUT_BY_SEED:
-        read, scaling = _CUT_BY_SEED[name]
-        return Recipe(partial(read, seed), scaling=scaling)
-    if name in _STORED:
-        return _STORED[name]
-    checks.fail("name", f"one of {', '.join(DATASETS)}, or a path ending in .npz", repr(name))
-
-
-def _own(path: Path) -> tuple[Parts, Parts | None]:
-    from unlearning.problem import own_data  # so that no other run depends on it
-
-    own, test = own_data.read(path)
-    return (own.inputs, own.labels), None if test is None else (test.inputs, test.labels)
+        return Recipe("own_data.parts", (Path(name),), released=False)
+    if name not in _RECIPES:
+        checks.fail("name", f"one of {', '.join(DATASETS)}, or a path ending in .npz", repr(name))
+    return _RECIPES[name]
 
 
 def _channels(values: tuple[float, ...]) -> torch.Tensor:
@@ -117,26 +115,22 @@ def _channels(values: tuple[float, ...]) -> torch.Tensor:
     return torch.tensor(values[0]) if len(values) == 1 else torch.tensor(values)[:, None, None]
 
 
-_EMBEDDED = {
-    "digits": partial(tables.sklearn_set, "load_digits", image=(1, 8, 8)),
-    "wine": partial(tables.sklearn_set, "load_wine"),
-    "breast_cancer": partial(tables.sklearn_set, "load_breast_cancer"),
-}
 # Means and deviations as in the HF-OCU code.
 _CIFAR = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_STORED = {
-    "mnist": Recipe(partial(pictures.mnist_like, "MNIST"), scaling=((0.1307,), (0.3081,))),
-    "fashion_mnist": Recipe(partial(pictures.mnist_like, "FashionMNIST"), scaling=((0.5,), (0.5,))),
-    "generated_har": Recipe(generated.har_shaped),
-    "cifar10": Recipe(pictures.cifar10, scaling=_CIFAR),
-    "cifar10_jpeg_subset": Recipe(pictures.cifar10_jpeg_subset, scaling=_CIFAR),
-    "celeba": Recipe(faces.celeba, scaling=_IMAGENET),
+_RECIPES = {
+    "digits": Recipe("embedded.whole", ("load_digits", (1, 8, 8)), released=False),
+    "wine": Recipe("embedded.whole", ("load_wine",), released=False),
+    "breast_cancer": Recipe("embedded.whole", ("load_breast_cancer",), released=False),
+    "mnist": Recipe("pictures.mnist_like", ("MNIST",), scaling=((0.1307,), (0.3081,))),
+    "fashion_mnist": Recipe("pictures.mnist_like", ("FashionMNIST",), scaling=((0.5,), (0.5,))),
+    "wine_released": Recipe("embedded.wine_released", cut=True),
+    "obesity": Recipe("tables.obesity", cut=True),
+    "adult": Recipe("tables.adult", cut=True),
+    "generated_har": Recipe("generated.har_shaped"),
+    "cifar10": Recipe("cifar.cifar10", scaling=_CIFAR),
+    "cifar10_jpeg_subset": Recipe("cifar.cifar10_jpeg_subset", scaling=_CIFAR),
+    "lfw": Recipe("faces.lfw", cut=True, scaling=_IMAGENET),
+    "celeba": Recipe("faces.celeba", scaling=_IMAGENET),
 }
-_CUT_BY_SEED = {
-    "wine_released": (tables.wine, None),
-    "obesity": (tables.obesity, None),
-    "adult": (tables.adult, None),
-    "lfw": (faces.lfw, _IMAGENET),
-}
-DATASETS = (*_EMBEDDED, *_STORED, *_CUT_BY_SEED)
+DATASETS = tuple(_RECIPES)

@@ -1,7 +1,5 @@
 """The papers' networks, and a smooth one on which a linear-response method can be validated.
 
-ResNet-18 has a file of its own, ``resnet``.
-
 Each builder takes the data (for input shape, classes, dtype and device) and a seed. The weights are
 PyTorch's default initialisation right after ``torch.manual_seed(seed)``, drawn without touching the
 global generator.
@@ -15,7 +13,6 @@ from torch import nn
 
 from unlearning.base import checks
 from unlearning.problem.building import assembled, image_shape, seeded
-from unlearning.problem.resnet import resnet18
 from unlearning.problem.samples import Data
 
 
@@ -103,6 +100,13 @@ def lenet(data: Data, *, seed: int = 0) -> nn.Module:
     stages = [layer for conv in convolutions for layer in (conv, nn.MaxPool2d(2), nn.ReLU())]
     layers = [layer for linear in inner for layer in (linear, nn.ReLU())]
     return assembled(data, *stages, nn.Flatten(), *layers, last)
+
+
+def resnet18(data: Data, **options) -> nn.Module:
+    """ResNet-18 with a head for the data's classes; see ``resnet.resnet18`` for the options."""
+    from unlearning.problem import resnet  # so that no other run depends on it
+
+    return resnet.resnet18(data, **options)
 
 
 def build(name: str, data: Data, *, seed: int = 0) -> nn.Module:

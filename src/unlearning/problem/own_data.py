@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from unlearning.base import checks
+from unlearning.problem.draws import Parts
 from unlearning.problem.samples import Samples
 
 MUST_HOLD = (
@@ -36,6 +37,12 @@ def read(path: Path, *, classes: bool = False) -> tuple[Samples, Samples | None]
     except ValueError as error:
         raise ValueError(f"{path}: {error}\n{MUST_HOLD}") from None
     return parts[0], parts[1]
+
+
+def parts(path: Path) -> tuple[Parts, Parts | None]:
+    """The same as inputs and labels, as ``load`` takes them."""
+    train, test = read(path)
+    return (train.inputs, train.labels), None if test is None else (test.inputs, test.labels)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Tables: those inside scikit-learn, and UCI's Obesity and Adult, prepared as HF-OCU's code does.
+"""UCI's Obesity and Adult, prepared as HF-OCU's code does.
 
 The steps are those of the released code, and in its order: cut by ``train_test_split`` with
 ``random_state=seed``, standardise by the whole training part, then draw rows (``draws.draw``).
@@ -43,23 +43,6 @@ _ADULT_BINS = {  # right ends belong to a bin; its number becomes the feature
     "capital_loss": [-1, 1, 1500, 2000, 4000, 6000, 10000],
     "hours_per_week": [0, 10, 20, 30, 35, 40, 45, 50, 60, 70, 80, 100],
 }
-
-
-def sklearn_set(loader: str, image: tuple[int, ...] = ()) -> Parts:
-    """A set that ships inside scikit-learn: features as float64, and class numbers."""
-    from sklearn import datasets
-
-    inputs, labels = getattr(datasets, loader)(return_X_y=True)
-    inputs = torch.from_numpy(np.asarray(inputs, dtype=np.float64))
-    return inputs.reshape(len(inputs), *image) if image else inputs, torch.from_numpy(labels)
-
-
-def wine(seed: int) -> tuple[Parts, Parts]:
-    """scikit-learn's Wine (178 rows, 13 features, 3 classes), cut to 142 and 36 rows by ``seed``.
-
-    The published README links UCI's Wine Quality; its code loads this set.
-    """
-    return cut_table(sklearn_set("load_wine"), 0.2, seed)
 
 
 def obesity(seed: int) -> tuple[Parts, Parts]:
