@@ -80,8 +80,8 @@ def test_other_circumstances_are_named_with_both_values(tmp_path):
     other = {"run": "abc", "convention": "R3", "chunk": 64, "threads": 2, "versions": {}}
     words = (
         f"folder: expected convention = 'R2', threads = nothing, "
-        f"versions = {{'numpy': '2.0'}}, as {tmp_path} was begun with, "
-        f"got convention = 'R3', threads = 2, versions = {{}}; "
+        f"versions.numpy = '2.0', as {tmp_path} was begun with, "
+        f"got convention = 'R3', threads = 2, versions.numpy = nothing; "
         f"delete {tmp_path} to start over"
     )
     for use in (lambda c: c.load(), lambda c: c.save({}, {})):
