@@ -77,11 +77,17 @@ def test_each_save_replaces_the_last_and_leaves_no_other_files(tmp_path):
 
 def test_other_circumstances_are_named_with_both_values(tmp_path):
     Checkpoint(tmp_path, RUN).save({"step": 1}, {})
-    other = {"run": "abc", "convention": "R3", "chunk": 64, "threads": 2, "versions": {}}
+    other = {
+        "run": "abc",
+        "convention": "R3",
+        "chunk": 64,
+        "threads": 2,
+        "versions": {"numpy": "1"},
+    }
     words = (
         f"folder: expected convention = 'R2', threads = nothing, "
         f"versions.numpy = '2.0', as {tmp_path} was begun with, "
-        f"got convention = 'R3', threads = 2, versions.numpy = nothing; "
+        f"got convention = 'R3', threads = 2, versions.numpy = '1'; "
         f"delete {tmp_path} to start over"
     )
     for use in (lambda c: c.load(), lambda c: c.save({}, {})):
