@@ -151,13 +151,19 @@ def least_damping(attempt: Callable[[float], object], candidates) -> tuple[float
 
 
 def _indefinite(matrix: torch.Tensor) -> str:
-    smallest = scipy.linalg.eigh(
-        matrix.cpu().numpy(), eigvals_only=True, subset_by_index=[0, 0], check_finite=False
-    )[0]
+    values = matrix.double().cpu().numpy()
+    (smallest,) = scipy.linalg.eigh(values, eigvals_only=True, subset_by_index=[0, 0])
+    # A factor that is computed needs eigenvalues above rounding, too.
+    rounding = len(matrix) * torch.finfo(matrix.dtype).eps * float(torch.linalg.norm(matrix))
     return (
         "damping: expected one that makes the matrix positive definite, but its smallest "
-        f"eigenvalue is {smallest:.3g}: a damping larger by more than {abs(smallest):.3g} will do"
+        f"eigenvalue is {smallest:.3g}: {_rounded_up(rounding - smallest)} more will do"
     )
+
+
+def _rounded_up(number: float) -> str:
+    """Two digits that are not below the number."""
+    return f"{1.06 * number:.1e}"
 
 
 def _relative(difference: torch.Tensor, side: torch.Tensor) -> float:
@@ -182,8 +188,8 @@ class _Operator:
         if not curvature > 0 and length > 0:
             raise UnsolvedError(
                 "damping: expected one that makes the matrix positive definite, but along a "
-                f"direction its curvature is {curvature / length:.3g}: a damping larger by at "
-                f"least {abs(curvature / length):.3g} is needed, or curvature='ggn'"
+                f"direction its curvature is {curvature / length:.3g}: more than "
+                f"{abs(curvature / length):.3g} more is needed, or curvature='ggn'"
             )
         return product
 
@@ -207,8 +213,10 @@ def _conjugate_gradients(system: System, side: torch.Tensor, rtol: float, maxite
         x, _ = cg(operator.linear, b, x, rtol=rtol, maxiter=maxiter - count, callback=counted)
         residual = float(np.linalg.norm(b - operator.multiply(x))) / norm
     if not residual <= rtol:
+        spent = count >= maxiter
+        name, advice = ("maxiter", "allow more") if spent else ("rtol", "allow a larger one")
         raise UnsolvedError(
-            f"maxiter: expected a residual of at most {rtol:g} within {maxiter} iterations, got "
-            f"{residual:.2e} after {count}: allow more, a larger rtol, or more damping"
+            f"{name}: expected a residual of at most {rtol:g} within {maxiter} iterations, got "
+            f"{residual:.2e} after {count}: {advice}, or add damping"
         )
     return torch.from_numpy(x).to(side), residual, count
