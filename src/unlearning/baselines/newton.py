@@ -90,16 +90,16 @@ def infinitesimal_jackknife(learned: Learned, forget, **settings) -> Update:
     """Extrapolate along the derivative of the minimiser (Suriyakumar and Wilson 2022).
 
     Let the samples of U keep a share h of their weight. At a minimiser of F, minus the derivative
-    of the minimiser with respect to h at h = 1 is ``H^{-1} S/n``, with H the Hessian of F: it does
-    not depend on U, and neither does it on the convention::
+    of the minimiser with respect to h at h = 1 is ``H^{-1} S/n``. Its H is the Hessian of F, which
+    depends neither on U nor on the convention, so that it can be factored before any request::
 
         one_term    w + (H + damping I)^{-1} S/n                                (as published)
         full        w + (H + damping I)^{-1} (S/n - G)            under R2 and R3
                     w + (H + damping I)^{-1} (S/n - (1 + m/n) G)  under R1
 
-    The full form adds to the derivative of the retained gradient the gradient itself, where w is
-    not stationary; under R1 that derivative is ``(1/n) sum_U (mean of grad l - grad l_u)``, whose
-    mean is ``G - l2 w``.
+    The full form takes the Newton step of F on top, which is 0 where w is stationary. More exactly,
+    it is the retained gradient, linearised in h, that the system is solved for. Under R1 its
+    derivative is ``-(1/n) sum_U (grad l_u - mean of grad l)``, and the mean is ``G - l2 w``.
 
     Args:
         learned: as for ``newton_step``.
