@@ -17,6 +17,8 @@ CURVATURES = ("hessian", "ggn")
 # What batches have computed once is kept for the next product while it needs no more than this.
 _KEPT_BYTES = 2**30
 
+Point = products.Products | GaussNewtonProducts
+
 
 class System:
     """``A = a C + (p l2 + damping) I``, with C the mean curvature of the loss over samples.
@@ -82,7 +84,7 @@ class System:
             checks.fail("vectors", f"{w.dtype} of shape [K, {len(w)}]", given)
         self.products += len(vectors)
         out = self.shift * vectors
-        for share, point in self._prepared():
+        for share, point in self._prepared(len(vectors)):
             for start in range(0, len(vectors), point.default_chunk):
                 part = slice(start, start + point.default_chunk)
                 out[part].add_(point.multiply(vectors[part]), alpha=self.loss_weight * share)
@@ -104,14 +106,17 @@ class System:
             out[rows] = self.multiply(units)
         return out
 
-    def _prepared(self) -> Iterator[tuple[float, products.Products | GaussNewtonProducts]]:
-        """Each batch's share and products; prepared once if that takes little memory."""
+    def _prepared(self, count: int) -> Iterator[tuple[float, Point]]:
+        """Each batch's share and products; prepared once if that takes little memory.
+
+        The first ``count`` of vectors decides which kernel suits them.
+        """
         if self._points is not None:
             yield from self._points
             return
         kept: list | None = []
         for share, inputs, labels in self.rows:
-            point = self._point(inputs, labels)
+            point = self._point(inputs, labels, count)
             if kept is not None:
                 kept.append((share, point))
                 if held_bytes(point) * len(self.rows) > _KEPT_BYTES:
@@ -119,9 +124,11 @@ class System:
             yield share, point
         self._points = kept
 
-    def _point(self, inputs, labels) -> products.Products | GaussNewtonProducts:
-        kind = products.at if self.curvature == "hessian" else GaussNewtonProducts
-        return kind(self.rows.objective, self.rows.w, inputs, labels)
+    def _point(self, inputs, labels, count: int) -> Point:
+        objective, w = self.rows.objective, self.rows.w
+        if self.curvature == "ggn":
+            return GaussNewtonProducts(objective, w, inputs, labels)
+        return products.at(objective, w, inputs, labels, count=count)
 
 
 def check_dense(d: int, w: torch.Tensor) -> None:
