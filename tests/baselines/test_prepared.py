@@ -38,6 +38,17 @@ def test_what_is_prepared_is_not_paid_again():
     assert bills == [d, 0, 0, d, d]
 
 
+def test_a_factor_is_not_taken_for_another():
+    """Without penalty R1 and R2 add the same to the diagonal, but not to the same matrix."""
+    at = some_weights(CASES[0])
+    prepared = Prepared(at)
+    for convention in ("R1", "R2", "R1"):
+        how = {"convention": convention, "damping": 2.0, "quirks": ["no_penalty"]}
+        expected = newton_step(at, GONE, **how).weights
+        found = newton_step(at, GONE, prepared=prepared, **how).weights
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
+
+
 def test_prepared_gauss_newton():
     at = some_weights(CASES[1], l2=1e-2, scale=1.5)
     prepared = Prepared(at, curvature="ggn")
