@@ -57,6 +57,19 @@ def test_softmax_regression_as_scikit_learn_fits_it():
     torch.testing.assert_close(found.weights, expected, rtol=0, atol=1e-6)
 
 
+def test_from_afar_and_without_some():
+    """Far from the minimum, where Newton's method alone would not get there."""
+    data = random_data(n=20, shape=(5,))
+    objective = ul.Objective(nn.Linear(5, 3).double(), l2=0.05)
+    start = 30 * torch.randn(18, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    found = minimise(objective, data.train, forget=GONE, start=start).weights.requires_grad_()
+    kept = [i for i in range(20) if i not in GONE]
+    outputs = objective.outputs(found, data.train.inputs[kept])
+    losses = nn.functional.cross_entropy(outputs, data.train.labels[kept], reduction="none")
+    value = (losses + 0.05 / 2 * found.square().sum()).sum() / 20
+    assert float(torch.autograd.grad(value, found)[0].norm()) <= 1e-8
+
+
 def test_it_starts_where_it_is_told_and_in_float64():
     data = random_data(n=20, shape=(5,))
     samples = data.train.to(torch.float32)
