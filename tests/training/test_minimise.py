@@ -4,12 +4,13 @@ import re
 
 import pytest
 import torch
+from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import unlearning as ul
 from tests.cases import random_data
-from unlearning.training.minimise import minimise
+from unlearning.training.minimise import _Function, minimise
 from unlearning.training.retained import retained
 
 L2 = 0.2
@@ -68,6 +69,16 @@ def test_from_afar_and_without_some():
     losses = nn.functional.cross_entropy(outputs, data.train.labels[kept], reduction="none")
     value = (losses + 0.05 / 2 * found.square().sum()).sum() / 20
     assert float(torch.autograd.grad(value, found)[0].norm()) <= 1e-8
+
+
+@pytest.mark.parametrize("convention", ul.CONVENTIONS)
+def test_its_values_have_its_gradients(convention):
+    """L-BFGS is given both, and Newton's last digits would hide a slip in the values."""
+    objective, samples, _ = ridge()
+    w = torch.arange(5, dtype=torch.float64)
+    function = _Function(objective, samples, retained(13, GONE, convention), w)
+    error = check_grad(lambda v: function(v)[0], lambda v: function(v)[1], w.numpy())
+    assert error < 1e-5
 
 
 def test_it_starts_where_it_is_told_and_in_float64():
