@@ -2,8 +2,13 @@
 
 HOMES = {
     "base.accumulate": ("ExactSum",),
+    "baselines.finetune": ("fine_tune", "neg_grad"),
+    "baselines.newton": ("infinitesimal_jackknife", "newton_step"),
+    "baselines.prepared": ("Prepared",),
+    "baselines.quirks": ("NEWTON_AS_RELEASED", "NEWTON_QUIRKS"),
     "base.metrics": ("Interval", "distance", "interval", "pearson", "spearman"),
     "curvature.products": ("hessian", "hessian_vector_products"),
+    "curvature.solve": ("UnsolvedError",),
     "hfocu.deletion": ("forget",),
     "hfocu.approximators": ("Approximators", "open_approximators"),
     "hfocu.ranks": ("merge_parts", "recollect_on_ranks"),
@@ -13,6 +18,8 @@ HOMES = {
     "problem.data": ("DATASETS", "draw_forget_set", "load"),
     "problem.objective": ("Objective",),
     "problem.samples": ("Data", "Samples"),
+    "training.minimise": ("minimise",),
+    "training.perturbed": ("perturbed",),
     "training.retrain": ("CONVENTIONS", "retrain"),
     "training.schedule": ("Schedule",),
     "training.trajectory": ("Run", "open_run", "train"),

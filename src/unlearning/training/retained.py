@@ -8,7 +8,7 @@ import torch
 from unlearning.base import checks
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
-from unlearning.training.retrain import CONVENTIONS
+from unlearning.training.retrain import CONVENTIONS, weights_kept
 
 
 class Learned(Protocol):
@@ -50,6 +50,4 @@ def retained(n: int, forget: list[int], convention: str) -> Retained:
     checks.choice("convention", convention, CONVENTIONS)
     gone = set(forget)
     kept = [i for i in range(n) if i not in gone]
-    share = len(kept) / n
-    loss_weight = 1.0 if convention == "R1" else share
-    return Retained(kept, loss_weight, share if convention == "R2" else 1.0)
+    return Retained(kept, *weights_kept(len(kept) / n, convention))

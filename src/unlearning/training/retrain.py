@@ -81,7 +81,10 @@ def kept_gradient(run: Run, w: torch.Tensor, kept: torch.Tensor, size: int, conv
         return None
     inputs, labels = run.samples.inputs[kept], run.samples.labels[kept]
     gradient, loss = run.objective.gradient_and_loss(w, inputs, labels)
-    share = len(kept) / size
-    loss_share = 1.0 if convention == "R1" else share
-    penalty_share = share if convention == "R2" else 1.0
-    return loss_share * gradient + penalty_share * run.objective.l2 * w, loss
+    loss_weight, penalty_weight = weights_kept(len(kept) / size, convention)
+    return loss_weight * gradient + penalty_weight * run.objective.l2 * w, loss
+
+
+def weights_kept(share: float, convention: str) -> tuple[float, float]:
+    """Weights on the mean loss of the rows that stay, and on the penalty, where a share stays."""
+    return (1.0 if convention == "R1" else share), (share if convention == "R2" else 1.0)
