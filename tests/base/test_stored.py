@@ -1,5 +1,7 @@
 """Rows on disk are indexed as a tensor is, and no other rows than these are read."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -22,8 +24,9 @@ def stored(tmp_path_factory):
 @pytest.mark.parametrize(
     "which",
     [
-        0, -1, np.int64(4), torch.tensor(-2), [6, 0, -3], [], slice(None), slice(-3, None),
-        slice(4, 1), torch.tensor([2, 2, -7]), torch.tensor([], dtype=torch.int64), MASK,
+        0, -1, np.int64(4), np.int32(4), np.uint8(4), torch.tensor(-2), [6, 0, -3], [],
+        slice(None), slice(-3, None), slice(4, 1), torch.tensor([2, 2, -7]),
+        torch.tensor([2, -7], dtype=torch.int32), torch.tensor([], dtype=torch.int64), MASK,
         MASK.tolist(), torch.zeros(7, dtype=torch.bool),
     ],
     ids=str,
@@ -54,9 +57,23 @@ def test_rows_that_there_are_not_are_named_with_the_range(stored, which):
 )  # fmt: skip
 def test_other_tensors_are_no_index(stored, which):
     with pytest.raises(
-        IndexError, match=r"^rows: expected int64 \[m\] or bool \[7\], got (bool|fl|int|uint)"
+        IndexError, match=r"^rows: expected integers \[m\] or bool \[7\], got (bool|fl|int|uint)"
     ):
         stored[which]
+
+
+@pytest.mark.parametrize("which", [["a"], [[1, 2], [3]], [2**63], [None]], ids=str)
+def test_lists_of_something_else_are_no_index(stored, which):
+    with pytest.raises(IndexError, match="^rows: expected numbers, got"):
+        stored[which]
+
+
+def test_they_are_read_wherever_the_process_has_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_store(Path("store"), VALUES.numpy())
+    rows = StoredRows(open_store("store")[0], torch.device("cpu"))
+    monkeypatch.chdir("/")
+    assert torch.equal(rows[:], VALUES)
 
 
 @pytest.mark.parametrize("which", [(1, 2), None, "1", 1.0, ...], ids=str)

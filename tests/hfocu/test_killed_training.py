@@ -6,6 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -159,3 +160,56 @@ def test_one_at_a_time(tmp_path, monkeypatch):
         leave.set()
         first.join()
     assert len(go_on(tmp_path / "run")) == 120
+
+
+# What is in the folder besides is nobody's but the reader's.
+
+
+def test_files_of_the_reader_stay(warm, whole, tmp_path):
+    folder = tmp_path / "run"
+    (folder / "weights-old").mkdir(parents=True)
+    (folder / "state").mkdir()
+    own = [folder / "weights-best.pt", folder / "state" / "notes.txt", folder / "state" / "a-b"]
+    for path in own:
+        path.write_text("mine")
+    stopped(warm, folder)
+    assert warm.call(CHORE, {"folder": str(folder)}).finished
+    assert content(folder) == content(whole[0])
+    assert [path.read_text() for path in own] == ["mine"] * 3
+    assert {path.name for path in (folder / "state").iterdir()} == {"notes.txt", "a-b"}
+
+
+def test_a_damaged_run_says_what_to_do(tmp_path):
+    folder = tmp_path / "run"
+    whole = go_on(folder)
+    (folder / "weights-00000.safetensors").unlink()
+    advice = f"weights-00000.safetensors: .* delete {folder / MANIFEST} to train again"
+    for again in (go_on, lambda folder: ul.open_run(folder, OBJECTIVE, SAMPLES)):
+        with pytest.raises(ValueError, match=advice):
+            again(folder)
+    (folder / MANIFEST).unlink()
+    assert torch.equal(go_on(folder).weights, whole.weights)
+
+
+def test_numbers_of_numpy_make_the_same_run(tmp_path):
+    kinds = {"step_size": np.float64(0.2), "epochs": np.int64(3), "batch_size": np.int32(5)}
+    kinds |= {"clip": np.float32(1.5), "seed": np.int64(3), "reshuffle": True}
+    plain = {name: getattr(value, "item", lambda v=value: v)() for name, value in kinds.items()}
+    made = ul.train(OBJECTIVE, SAMPLES, ul.Schedule(**kinds), folder=tmp_path)
+    again = ul.train(OBJECTIVE, SAMPLES, ul.Schedule(**plain), folder=tmp_path)
+    assert made.fingerprint == again.fingerprint
+    assert ul.Schedule(1, epochs=2) == ul.Schedule(1.0, epochs=2)
+    assert repr(ul.Schedule(1, epochs=2)) == repr(ul.Schedule(1.0, epochs=2))
+    ul.recollect(made, folder=tmp_path / "store", chunk=np.int64(3), part=(np.int64(1), 2))
+
+
+@pytest.mark.parametrize("folder", [None, 3, b"x"], ids=str)
+def test_what_is_no_path_is_named(folder):
+    for use in (
+        lambda: ul.open_run(folder, OBJECTIVE, SAMPLES),
+        lambda: ul.merge_parts(folder),
+        lambda: ul.open_approximators(folder),
+        lambda: ul.recollect_on_ranks(OBJECTIVE, SAMPLES, SCHEDULE, folder),
+    ):
+        with pytest.raises(ValueError, match="folder: expected a path, got"):
+            use()

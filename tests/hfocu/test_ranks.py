@@ -236,3 +236,16 @@ def test_a_part_that_went_missing_can_be_computed_again(tmp_path):
     (tmp_path / "manifest.json").unlink()
     found = ul.recollect_on_ranks(*small, tmp_path, part=(2, 2))
     assert torch.equal(found.vectors[:], before)
+
+
+def test_a_merge_never_takes_the_place_of_something_else(tmp_path):
+    small = problem(n_train=40, epochs=1)
+    run = ul.train(*small, folder=tmp_path)
+    for i in (1, 2):
+        ul.recollect(run, folder=part_folder(tmp_path, (i, 2)), part=(i, 2))
+    with pytest.raises(ValueError, match="which is not theirs"):
+        ul.merge_parts(tmp_path)
+    assert torch.equal(ul.open_run(tmp_path, *small[:2]).weights, run.weights)
+    with pytest.raises(ValueError, match="folder: expected an empty one, or one of this recoll"):
+        ul.recollect_on_ranks(*small, tmp_path)
+    assert not (tmp_path / "run").exists()

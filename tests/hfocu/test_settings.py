@@ -1,5 +1,6 @@
 """Settings: one form of each, and an error that names what is wrong."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -79,6 +80,11 @@ def test_settings_by_name():
 def test_what_is_no_run_is_named(run):
     with pytest.raises(ValueError, match="run: expected an unlearning.Run, as train gives it, got"):
         ul.recollect(run)
+
+
+def test_sets_may_be_an_array():
+    for sets in (np.array([[1, 2], [3, 4]]), torch.tensor([[1, 2], [3, 4]])):
+        assert Settings(sets=sets).checked_sets(9) == ((1, 2), (3, 4))
 
 
 def test_an_unknown_setting_is_named_before_anything_is_done(tmp_path):

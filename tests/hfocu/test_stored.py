@@ -93,3 +93,25 @@ def test_rounding_to_bfloat16_is_bounded_and_recorded(tmp_path):
 
 def test_double_precision_runs_are_stored_as_they_are(store):
     assert read_manifest(store)["dtype"] == "float64"
+
+
+@pytest.mark.parametrize("device", ["gpu", None, "cuda:99", 3, "meta:x"], ids=str)
+def test_a_device_that_there_is_not_is_named(tmp_path, device):
+    ul.recollect(RUN, folder=tmp_path)
+    with pytest.raises(ValueError, match="device: expected a device of this machine, such as cpu"):
+        ul.open_approximators(tmp_path, device=device)
+    if device is not None:
+        for move in (
+            RUN.objective.to,
+            RUN.samples.to,
+            lambda device: ul.load("wine", device=device),
+        ):
+            with pytest.raises(ValueError, match="device: expected a device of this machine"):
+                move(device=device)
+
+
+@pytest.mark.parametrize("dtype", ["cpu", torch.int64, "float64"], ids=str)
+def test_a_dtype_that_is_none_is_named(dtype):
+    for move in (RUN.objective.to, RUN.samples.to, lambda dtype: ul.load("wine", dtype=dtype)):
+        with pytest.raises(ValueError, match="dtype: expected a dtype of real numbers"):
+            move(dtype)

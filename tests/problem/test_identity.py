@@ -17,14 +17,16 @@ DATA = CASES["mlp"].data
 
 
 class Scaled(nn.Module):
-    """Hides a number of its own from its ``repr``."""
+    """Hides a number of its own from its ``repr``, and a function."""
 
     def __init__(self, scale=1.0, own=None):
         super().__init__()
         self.linear, self.scale, self.own = nn.Linear(4, 3), scale, own
 
+        self.act = torch.tanh
+
     def forward(self, x):
-        x = self.linear(x) * self.scale
+        x = self.act(self.linear(x)) * self.scale
         return x if self.own is None else x @ self.own
 
 
@@ -58,10 +60,20 @@ def hidden(layer):
     layer.scale = 1.0001
 
 
+def capped(layer):
+    layer.cap = 1e6  # which no value reaches
+
+
+def function(layer):
+    layer.act = torch.sin
+
+
 OTHERS = {
     "a frozen weight": identity(model(**{"0": frozen})),
     "a BatchNorm statistic": identity(model(**{"1": statistics})),
     "what repr does not show": identity(model(**{"4": hidden})),
+    "a number that shows in no value tried": identity(model(**{"4": capped})),
+    "what shows in values alone": identity(model(**{"4": function})),
     "the penalty": identity(l2=0.1),
 }
 
@@ -106,6 +118,16 @@ def test_a_model_that_cannot_be_tried_in_double_precision_is_told_apart_by_its_l
     with torch.no_grad():
         module[0][0].weight[0, 0] += 1e-3
     assert plain != identity(module, inputs)
+
+
+def test_a_model_that_refuses_in_its_own_way_is_told_apart_by_its_layers():
+    class Narrow(nn.Linear):
+        def forward(self, x):
+            if x.dtype != torch.float32:
+                raise ValueError(x.dtype)
+            return super().forward(x)
+
+    assert identity(Narrow(4, 3), ul.Samples(torch.ones(3, 4), [0, 1, 2]))
 
 
 def test_another_process_finds_the_same_identity():

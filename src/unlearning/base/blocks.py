@@ -99,6 +99,7 @@ class Block:
     """
 
     def __init__(self, path: Path, rows: int, crc: int, dtype: str):
+        path = path.absolute()  # it is read later, when the process may be in another folder
         self.path, self.rows, self._dtype = path, rows, dtype
         try:
             with open(path, "rb") as file:

@@ -1,23 +1,25 @@
 """The state of long work on disk, whole after a kill at any moment, and when to save it."""
 
 import json
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unlearning.base.blocks import write_block
-from unlearning.base.checks import choice, fail, finite, same
-from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
+from unlearning.base.checks import advising, choice, fail, finite, same
+from unlearning.base.durable import MANIFEST, find_manifest, write_manifest
 from unlearning.base.rounding import STORED
 from unlearning.base.shards import BLOCK_BYTES, Rows
 
 SLOTS = ("a", "b")
+FILES = re.compile(rf"[{''.join(SLOTS)}]-\d+-\d{{5}}\.safetensors(\.part)?")
 ROWS_AT_ONCE = 2**16  # each row number takes some memory, which must not exceed that of the rows
 
 
@@ -101,8 +103,9 @@ class Checkpoint:
             ValueError: if it was saved under other circumstances (names them and both values), or
                 is damaged (names the file).
         """
-        content = self._present()
-        return None if content is None else State(self.folder, content)
+        with self._advising():
+            content = self._present()
+            return None if content is None else State(self.folder, content)
 
     def save(self, progress: dict, arrays: dict[str, np.ndarray]) -> None:
         """Make this the state. On return it is on the disk.
@@ -116,7 +119,8 @@ class Checkpoint:
             ValueError: if a value or dtype is another, or the folder holds a state of other
                 circumstances or a damaged one; what is there then stays.
         """
-        present = self._present()
+        with self._advising():
+            present = self._present()
         self.folder.mkdir(parents=True, exist_ok=True)
         slot = SLOTS[present is not None and present["slot"] == SLOTS[0]]
         saved = {
@@ -127,24 +131,34 @@ class Checkpoint:
         write_manifest(self.folder, {**content, "slot": slot, "arrays": saved})
         self._sweep({block["file"] for entry in saved.values() for block in entry["blocks"]})
 
+    def discard(self) -> None:
+        """Forget the state: remove its files and, if nothing else is there, its folder."""
+        if self.folder.is_dir():
+            # First: without it the rest is nothing.
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+            self._sweep(set())
+            with suppress(OSError):  # it holds something else, or is gone by now
+                self.folder.rmdir()
+
+    def _advising(self) -> AbstractContextManager[None]:
+        return advising(f"delete {self.folder} to start over")
+
     def _present(self) -> dict | None:
-        if not (self.folder / MANIFEST).exists():
+        content = find_manifest(self.folder)
+        if content is None:
             return None
-        content = read_manifest(self.folder)
         missing = {"circumstances", "progress", "slot", "arrays"} - content.keys()
         if missing:
             fail(str(self.folder / MANIFEST), "a state", f"no {', '.join(sorted(missing))}")
         begun = f", as {self.folder} was begun with"
-        advice = f"; delete {self.folder} to start over"
-        same("folder", content["circumstances"], self._circumstances, begun, advice)
+        same("folder", content["circumstances"], self._circumstances, begun)
         return content
 
     def _sweep(self, keep: set[str]) -> None:
         """Remove the files of states that are no longer, and of saves that were cut short."""
-        for slot in SLOTS:
-            for path in self.folder.glob(f"{slot}-*"):
-                if path.name not in keep:
-                    path.unlink()
+        for path in self.folder.iterdir():
+            if FILES.fullmatch(path.name) and path.name not in keep:
+                path.unlink(missing_ok=True)
 
 
 def _as_rows(array: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +19,7 @@ def fail(argument: str, expected: str, given: Any) -> NoReturn:
 
 
 def finite(argument: str, value: Any, *, above: float | None = None, least: float | None = None):
-    """Return ``value`` if it is a finite real number above or at least a limit.
+    """Return ``value`` as ``float`` if it is a finite real number above or at least a limit.
 
     Raises:
         ValueError: if it is not.
@@ -31,7 +32,7 @@ def finite(argument: str, value: Any, *, above: float | None = None, least: floa
         fail(argument, wanted, repr(value))
     if (above is not None and value <= above) or (least is not None and value < least):
         fail(argument, wanted, repr(value))
-    return value
+    return float(value)
 
 
 def integer(argument: str, value: Any, *, least: int, most: int | None = None, note: str = ""):
@@ -198,3 +199,12 @@ def _shown(values: Mapping, keys: Iterable[str]) -> str:
     texts = {key: repr(values[key]) if key in values else "nothing" for key in keys}
     short = {key: text if len(text) <= 100 else f"{text[:97]}..." for key, text in texts.items()}
     return ", ".join(f"{key} = {text}" for key, text in short.items())
+
+
+@contextmanager
+def advising(advice: str) -> Iterator[None]:
+    """Put an advice behind the message of each ValueError that is raised within."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error}; {advice}") from error

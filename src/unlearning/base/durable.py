@@ -62,12 +62,20 @@ def read_manifest(folder: str | Path, name: str = MANIFEST) -> dict:
         ValueError: that names the file, if it is missing, unreadable, malformed, changed or of
             another format.
     """
+    content = find_manifest(folder, name)
+    if content is None:
+        fail(str(Path(folder, name)), "a manifest", "no such file")
+    return content
+
+
+def find_manifest(folder: str | Path, name: str = MANIFEST) -> dict | None:
+    """As `read_manifest`, but None if there is none (by now: another process may remove it)."""
     path = Path(folder, name)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version, crc = content["format"], content.pop("crc")
     except FileNotFoundError:
-        fail(str(path), "a manifest", "no such file")
+        return None
     except OSError as error:
         fail(str(path), "a manifest that can be read", error.strerror)
     except (ValueError, KeyError, TypeError) as error:

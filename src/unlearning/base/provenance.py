@@ -62,6 +62,7 @@ def circumstances(device: "torch.device") -> dict[str, Any]:
 
     return {
         "threads": torch.get_num_threads(),
+        "precision": torch.get_float32_matmul_precision(),
         "torch": torch.__version__,
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

@@ -222,6 +222,8 @@ def merge(folder: str | Path, parts: Sequence[str | Path]) -> None:
     if "computed" in whole:
         whole["computed"] = [how for _, content in ordered for how in content["computed"]]
     Rows(folder, blocks, whole["dtype"])  # every file is there, and fits the others
+    if Path(folder, MANIFEST).exists():
+        _same([("the parts", whole), (f"{folder}, which is not theirs", read_manifest(folder))])
     write_manifest(folder, whole)
 
 

@@ -6,6 +6,8 @@ import torch
 
 from unlearning.base.shards import Rows
 
+WHOLE = (torch.int64, torch.int32)  # what a tensor takes, too
+
 
 class StoredRows:
     """Looks like a tensor ``[n, d]`` whose rows are read, and checked, when it is indexed.
@@ -35,7 +37,7 @@ class StoredRows:
         """One row ``[d]``, or some of them ``[m, d]``, in the order given.
 
         Args:
-            which: as for a tensor: a number, a slice, numbers ``[m]`` (a list, or int64), or a mask
+            which: as for a tensor: a number, a slice, numbers ``[m]`` (list or tensor), or a mask
                 ``[n]`` (bool). Negative numbers count from the end.
 
         Raises:
@@ -54,13 +56,16 @@ class StoredRows:
             raise IndexError(f"rows: expected a number, slice, list or tensor, got {which!r}")
         if isinstance(which, list) and not which:
             return torch.empty(0, dtype=torch.int64)
-        index = torch.as_tensor(which)
+        try:
+            index = torch.as_tensor(int(which) if _is_number(which) else which)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise IndexError(f"rows: expected numbers, got {which!r}") from error
         if index.dtype == torch.bool and index.shape == self.shape[:1]:
             return index.nonzero()[:, 0]
-        if index.dtype != torch.int64 or index.ndim > 1:
+        if index.dtype not in WHOLE or index.ndim > 1:
             given = f"{index.dtype} {list(index.shape)}".removeprefix("torch.")
-            raise IndexError(f"rows: expected int64 [m] or bool [{len(self)}], got {given}")
-        return index
+            raise IndexError(f"rows: expected integers [m] or bool [{len(self)}], got {given}")
+        return index.to(torch.int64)
 
     def _number(self, number: int) -> int:
         n = len(self)
@@ -70,3 +75,7 @@ class StoredRows:
 
     def _read(self, numbers) -> torch.Tensor:
         return torch.from_numpy(self._rows.read(list(numbers))).to(self.device)
+
+
+def _is_number(which) -> bool:
+    return isinstance(which, Integral) and not isinstance(which, bool)

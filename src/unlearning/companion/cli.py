@@ -259,9 +259,7 @@ def recollect(
     except OSError as error:  # no room, no right, no such place
         _refuse(f"{error.filename or folder}: {error.strerror or error}")
     except KeyboardInterrupt as stopped:
-        saved = str(stopped) or (
-            "the same command goes on from what was saved; an interrupted training begins again"
-        )
+        saved = str(stopped) or "the same command goes on from what was saved"
         typer.echo(f"interrupted; {saved}", err=True)
         raise typer.Exit(130) from None
     if done:

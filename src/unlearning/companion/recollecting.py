@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearning.base import checks, memory
-from unlearning.base.durable import MANIFEST, read_manifest
+from unlearning.base.durable import find_manifest
 from unlearning.companion.parameters import Parameter, check_parameters, parameters_from_file
 
 SCHEDULE = ("step_size", "decay", "batch_size", "epochs", "clip", "reshuffle", "seed")
@@ -188,8 +188,9 @@ def _adopt_threads(folder: Path, part: tuple[int, int] | None) -> None:
 
     part = part or (_rank() + 1, int(os.environ.get("WORLD_SIZE", 1)))
     for state in (part_folder(folder, part) / "state", folder / "run" / "state"):
-        if (state / MANIFEST).exists():
-            torch.set_num_threads(read_manifest(state)["circumstances"]["threads"])
+        content = find_manifest(state)
+        if content:
+            torch.set_num_threads(content["circumstances"]["threads"])
 
 
 def _done(folder: Path, part: tuple[int, int] | None, seconds: float) -> Done:

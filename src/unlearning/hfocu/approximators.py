@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from unlearning.base import checks, shards
+from unlearning.base import checks, devices, shards
 from unlearning.base.stored import StoredRows
 
 
@@ -71,7 +71,7 @@ def open_approximators(folder: str | Path, device: Any = "cpu") -> Approximators
     if sets is not None:
         sets, first = sets[first : first + rows.shape[0]], 0
     return Approximators(
-        StoredRows(rows, torch.device(device)),
+        StoredRows(rows, devices.device("device", device)),
         None if sets is None else tuple(tuple(members) for members in sets),
         about["convention"],
         tuple(about["quirks"]),

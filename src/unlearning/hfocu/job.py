@@ -71,10 +71,10 @@ class Job:
     def _on_disk(self, folder: Path) -> Approximators:
         work = Work(folder, self._identity(), self.settings.save_every)
         if not self._there(work):
-            plan = self._plan_for(work)  # refused before anything is written
+            self._plan_for(work)  # refused before anything is written
             with held(folder):
                 if not self._there(work):  # also not by now
-                    self._compute(work, plan)
+                    self._compute(work, self._plan_for(work))
         return open_approximators(folder, self.source.samples.inputs.device)
 
     def _there(self, work: Work) -> bool:
@@ -104,14 +104,12 @@ class Job:
     def _plan_for(self, work: Work) -> Plan:
         """Chunk and group size as the work was begun with, unless another chunk is asked for."""
         before = work.adopted()
-        try:
-            return self._plan(self.settings.chunk or before.get("chunk"), before.get("group"))
-        except ValueError as error:
-            if not before:
-                raise
-            begun = "{} was begun with chunk = {chunk} and group = {group}".format
-            remedy = "allow more, or delete its folder state to start over"
-            raise ValueError(f"{error}; {begun(work.folder, **before)}: {remedy}") from error
+        chunk, group = self.settings.chunk or before.get("chunk"), before.get("group")
+        if not before:
+            return self._plan(chunk)
+        begun = f"{work.folder} was begun with chunk = {before['chunk']} and group = {group}"
+        with checks.advising(f"{begun}: allow more, or delete its folder state to start over"):
+            return self._plan(chunk, group)
 
     def _group(self, work: Work, recursion: Recursion, state: State | None, stop: Stop, shown):
         """All steps, or those from a state on, for one group of rows."""

@@ -22,7 +22,7 @@ import torch
 from torch import distributed
 
 from unlearning.base import checks, memory, shards
-from unlearning.base.durable import MANIFEST
+from unlearning.base.durable import MANIFEST, read_manifest
 from unlearning.base.locks import held
 from unlearning.hfocu.approximators import Approximators, open_approximators
 from unlearning.hfocu.job import Job
@@ -80,7 +80,7 @@ def recollect_on_ranks(
     start = starting_weights(objective, samples, initial_weights)
     with _ranks(start.device, alone=part is not None) as ranks:
         part = part or (ranks.number + 1, ranks.count)
-        whole = (folder / MANIFEST).exists()
+        whole = _whole(folder)
         if not whole:
             _refuse_another_number(folder, part[1])
             source = Along(objective, samples, schedule, start)
@@ -98,6 +98,19 @@ def recollect_on_ranks(
             merge_parts(folder)
         ranks.wait()
         return open_approximators(folder, start.device) if (folder / MANIFEST).exists() else None
+
+
+def _whole(folder: Path) -> bool:
+    """Whether the folder holds a finished store.
+
+    Raises:
+        ValueError: if it holds something else.
+    """
+    if not (folder / MANIFEST).exists():
+        return False
+    if "identity" not in read_manifest(folder):
+        checks.fail("folder", "an empty one, or one of this recollection", f"another: {folder}")
+    return True
 
 
 def _refuse_now(source: Along, settings: Settings) -> None:
@@ -125,7 +138,7 @@ def merge_parts(folder: str | Path) -> None:
         ValueError: if parts are missing or unfinished (it names them), of another recollection
             (it says in what they differ), or damaged.
     """
-    folder = Path(folder)
+    folder = checks.path("folder", folder)
     counts = _counts(folder)
     if len(counts) != 1:
         found = f"parts of {' and of '.join(map(str, counts))}" if counts else "none"

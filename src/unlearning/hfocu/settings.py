@@ -40,21 +40,21 @@ class Settings:
         checks.choice("convention", self.convention, CONVENTIONS)
         self._check_quirks()
         if self.chunk is not None:
-            checks.integer("chunk", self.chunk, least=1)
+            self.chunk = checks.integer("chunk", self.chunk, least=1)
         if self.memory is not None:
             self.memory = memory.size(self.memory)
         if self.storage is not None:
             checks.choice("storage", self.storage, shards.DTYPES)
             if self.folder is None:
                 checks.fail("storage", "None without a folder to store in", repr(self.storage))
-        checks.finite("save_every", self.save_every, least=0.0)
+        self.save_every = checks.finite("save_every", self.save_every, least=0.0)
         if self.folder is not None:
             self.folder = checks.folder("folder", self.folder, make=False)
         if not isinstance(self.part, tuple | list) or len(self.part) != 2:
             checks.fail("part", "two numbers (i, k)", repr(self.part))
         i, k = self.part
-        checks.integer("part", k, least=1)
-        checks.integer("part", i, least=1, most=k, note=f" (of {k} parts)")
+        k = checks.integer("part", k, least=1)
+        self.part = (checks.integer("part", i, least=1, most=k, note=f" (of {k} parts)"), k)
 
     @classmethod
     def of(cls, **settings) -> "Settings":
@@ -70,7 +70,8 @@ class Settings:
     def _check_sets(self) -> None:
         if self.sets is None:
             return
-        if not isinstance(self.sets, Sequence):  # of the rows the order must be known
+        ordered = isinstance(self.sets, Sequence) or hasattr(self.sets, "tolist")
+        if not ordered:  # which row is which would not be known
             checks.fail("sets", LISTS, repr(self.sets))
         given = checks.listed("sets", self.sets, LISTS)
         if not given:

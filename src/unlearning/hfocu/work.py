@@ -1,6 +1,5 @@
 """Recollection into a folder: in groups of rows, saved as it goes, finished files last."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,13 @@ import torch
 from unlearning.base import checks
 from unlearning.base.blocks import write_block
 from unlearning.base.checkpoint import Checkpoint, State, Timer
-from unlearning.base.durable import MANIFEST, read_manifest, write_manifest
+from unlearning.base.durable import MANIFEST, find_manifest, read_manifest, write_manifest
 from unlearning.base.shards import Rows
 
 #: Bytes of rows in one file, at most.
 LARGEST_BLOCK = 16 * 2**20
+#: Name, in the folder, of the one for the state.
+STATE = "state"
 
 
 class Work:
@@ -31,7 +32,7 @@ class Work:
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], save_every: float):
-        self.folder, self.identity, self._state = folder, identity, folder / "state"
+        self.folder, self.identity, self._state = folder, identity, folder / STATE
         self._timer = Timer(save_every)
         self._blocks: list[dict] = []
         self._group = 0
@@ -44,20 +45,20 @@ class Work:
         """
         if not (self.folder / MANIFEST).exists():
             return None
-        content = read_manifest(self.folder)
+        with checks.advising(f"delete {self.folder / MANIFEST} to compute what is missing"):
+            content = read_manifest(self.folder)
         if "identity" not in content:
             checks.fail("folder", "an empty one, or one of this recollection", self.folder)
         was = f", as {self.folder} was made with"
         checks.same("folder", _identity_in(content), self.identity, was)
         self._check(content["blocks"], self.folder / MANIFEST)
-        shutil.rmtree(self._state, ignore_errors=True)  # of a process killed at its very end
+        Checkpoint(self._state, {}).discard()  # of a process killed at its very end
         return content
 
     def adopted(self) -> dict[str, Any]:
         """The circumstances of an unfinished recollection in this folder; empty if none is."""
-        if not (self._state / MANIFEST).exists():
-            return {}
-        return read_manifest(self._state)["circumstances"]
+        with checks.advising(f"delete {self._state} to start over"):
+            return (find_manifest(self._state) or {"circumstances": {}})["circumstances"]
 
     def begin(self, computed: dict[str, Any], working: int) -> State | None:
         """Go on with what was saved, or begin.
@@ -80,11 +81,9 @@ class Work:
 
     def _check(self, blocks: list[dict], remedy: Path) -> None:
         """Refuse a folder in which rows that were finished are missing or damaged."""
-        try:
+        with checks.advising(f"delete {remedy} to compute what is missing"):
             if blocks:
                 Rows(self.folder, blocks, self.identity["storage"])
-        except ValueError as error:
-            raise ValueError(f"{error}; delete {remedy} to compute what is missing") from error
 
     @property
     def group(self) -> int:
@@ -126,7 +125,7 @@ class Work:
         computed = [{"rows": self.identity["rows"], **self._computed}]
         whole = {**content, "identity": identity, "computed": computed, "blocks": self._blocks}
         write_manifest(self.folder, whole)
-        shutil.rmtree(self._state, ignore_errors=True)
+        self._checkpoint.discard()
 
 
 def _identity_in(content: dict[str, Any]) -> dict[str, Any]:

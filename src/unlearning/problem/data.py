@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from unlearning.base import checks
+from unlearning.base import checks, devices
 from unlearning.problem import draws
 from unlearning.problem.draws import TEST_PER_TRAIN, TEST_SHARE, Parts, draw_forget_set
 from unlearning.problem.samples import Data, Samples
@@ -94,6 +94,7 @@ def load(
         RuntimeError: if a set is neither at hand nor can be downloaded; it names the folders.
     """
     seed = checks.integer("seed", seed, least=0)
+    dtype, device = devices.real("dtype", dtype), devices.device("device", device)
     train, test, (mean, scale) = _recipe(name).make(seed, n_train)
     train, test = (
         Samples((inputs - mean) / scale, labels).to(dtype=dtype, device=device)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
-from unlearning.base import checks
+from unlearning.base import checks, devices
 from unlearning.problem.samples import Samples
 
 LOSSES = ("cross_entropy", "squared")
@@ -71,7 +71,13 @@ class Objective:
         return type(self) is Objective and self._losses is _LOSS_FUNCTIONS[self.loss_name]
 
     def to(self, dtype: torch.dtype | None = None, device=None) -> "Objective":
-        """A copy in another dtype, on another device."""
+        """A copy in another dtype, on another device.
+
+        Raises:
+            ValueError: if dtype or device is none.
+        """
+        dtype = dtype and devices.real("dtype", dtype)
+        device = device and devices.device("device", device)
         other = copy.copy(self)
         other._module = copy.deepcopy(self._module).to(dtype=dtype, device=device)
         other._initial = self._initial.to(dtype=dtype, device=device)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from unlearning.base import devices
 from unlearning.base.checks import fail
 
 
@@ -48,7 +49,13 @@ class Samples:
         return Samples(self.inputs[rows], self.labels[rows])
 
     def to(self, dtype: torch.dtype | None = None, device=None) -> "Samples":
-        """A copy with inputs (and real targets) in another dtype, all on another device."""
+        """A copy with inputs (and real targets) in another dtype, all on another device.
+
+        Raises:
+            ValueError: if dtype or device is none.
+        """
+        dtype = dtype and devices.real("dtype", dtype)
+        device = device and devices.device("device", device)
         real = self.labels.is_floating_point()
         labels = self.labels.to(device=device, dtype=dtype if real else None)
         return Samples(self.inputs.to(device=device, dtype=dtype), labels)

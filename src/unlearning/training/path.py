@@ -3,7 +3,7 @@
 Each keeper is given the weights of each stretch as it has been made, and then the end.
 """
 
-import shutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from unlearning.training.descent import Position
 
 #: Names in the folder of a run.
 STATE, PREFIX = "state", "weights"
+FILES = re.compile(rf"{PREFIX}-\d{{5}}\.safetensors(\.part)?")
 
 
 class Ends:
@@ -92,7 +93,8 @@ class OnDisk:
             return None
         weights = torch.from_numpy(state.read("weights")).to(self._device)
         progress = state.progress
-        shards.Rows(self._folder, progress["blocks"], self._dtype)  # all are there
+        with checks.advising(f"delete {self._folder / STATE} to start over"):
+            shards.Rows(self._folder, progress["blocks"], self._dtype)  # all are there
         position = Position(weights, progress["t"], tuple(progress["clip_factors"]))
         return position, progress["blocks"]
 
@@ -125,10 +127,10 @@ class OnDisk:
 def _sweep(folder: Path, blocks: list[dict]) -> None:
     """Remove what a process that was killed had written beyond its state, and then the state."""
     keep = {block["file"] for block in blocks}
-    for path in folder.glob(f"{PREFIX}-*"):
-        if path.name not in keep:
+    for path in folder.iterdir():
+        if FILES.fullmatch(path.name) and path.name not in keep:
             path.unlink(missing_ok=True)
-    shutil.rmtree(folder / STATE, ignore_errors=True)
+    Checkpoint(folder / STATE, {}).discard()
 
 
 class OnlyEnds:
@@ -153,7 +155,8 @@ def holds(folder: Path, origin: str) -> bool:
     """
     if not (folder / MANIFEST).exists():
         return False
-    content = read_manifest(folder)
+    with checks.advising(f"delete {folder / MANIFEST} to train again"):
+        content = read_manifest(folder)
     if content.get("origin") != origin:
         checks.fail("folder", "an empty folder, or one with this run", f"something else: {folder}")
     if (folder / STATE).exists():  # its process was killed at the very end
@@ -167,7 +170,8 @@ def read_spilled(folder: Path, device: torch.device) -> tuple[StoredRows, dict[s
     Raises:
         ValueError: if there are none, or not all of them.
     """
-    rows, about = shards.open_store(folder)
+    with checks.advising(f"delete {folder / MANIFEST} to train again"):
+        rows, about = shards.open_store(folder)
     if "schedule" not in about:
         checks.fail("folder", "one that train(folder=...) has written", f"another store: {folder}")
     return StoredRows(rows, device), about

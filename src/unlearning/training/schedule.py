@@ -33,16 +33,21 @@ class Schedule:
     reshuffle: bool = True
 
     def __post_init__(self):
-        checks.finite("step_size", self.step_size, above=0.0)
-        checks.finite("decay", self.decay, above=0.0)
+        # Kept as plain numbers: NumPy's look different where a run is told from another.
+        plain = {
+            "step_size": checks.finite("step_size", self.step_size, above=0.0),
+            "decay": checks.finite("decay", self.decay, above=0.0),
+            "batch_size": checks.integer("batch_size", self.batch_size, least=1),
+            "epochs": checks.integer("epochs", self.epochs, least=1),
+            "clip": None if self.clip is None else checks.finite("clip", self.clip, above=0.0),
+            # what a generator takes
+            "seed": checks.integer("seed", self.seed, least=0, most=2**64 - 1),
+            "reshuffle": checks.boolean("reshuffle", self.reshuffle),
+        }
         if self.decay > 1:
             checks.fail("decay", "a factor of at most 1", self.decay)
-        checks.integer("batch_size", self.batch_size, least=1)
-        checks.integer("epochs", self.epochs, least=1)
-        if self.clip is not None:
-            checks.finite("clip", self.clip, above=0.0)
-        checks.integer("seed", self.seed, least=0, most=2**64 - 1)  # what a generator takes
-        checks.boolean("reshuffle", self.reshuffle)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     def batches(self, n: int) -> list[torch.Tensor]:
         """The sample numbers of each step, in order.

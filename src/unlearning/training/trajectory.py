@@ -161,6 +161,8 @@ def _kept(keeper: paths.OnDisk, objective, samples, schedule) -> Position:
             if stop.requested:
                 again = "the same call goes on from there"
                 raise KeyboardInterrupt(f"stopped after step {end.t} of the training: {again}")
+        if stop.requested:  # before anything was left to do
+            raise KeyboardInterrupt("stopped at the end of the training: the same call finishes it")
     return end
 
 
@@ -176,7 +178,8 @@ def open_run(folder: str | Path, objective: Objective, samples: Samples) -> Run:
         ValueError: if the folder holds no complete run, or one of another objective or samples.
     """
     objective.check_samples(samples)
-    path, about = paths.read_spilled(Path(folder), objective.initial_weights.device)
+    device = objective.initial_weights.device
+    path, about = paths.read_spilled(checks.path("folder", folder), device)
     schedule = Schedule(**about["schedule"])
     if about["origin"] != origin_of(objective, samples, schedule, path[0]):
         checks.fail("folder", "a run of this objective and these samples", f"another: {folder}")
