@@ -146,3 +146,8 @@ def test_long_values_are_cut():
     with pytest.raises(ValueError, match=r"^x: expected a = \[0, 1, 2, ") as error:
         checks.same("x", {"a": list(range(10**5))}, {})
     assert len(str(error.value)) < 150
+
+
+def test_an_integer_beyond_all_floats_is_not_finite():
+    with pytest.raises(ValueError, match="x: expected a finite number, got a larger one"):
+        checks.finite("x", 10**400)

@@ -73,3 +73,11 @@ def test_bad_forget_sets_are_refused(samples, message):
     with pytest.raises(ValueError, match=message.replace("samples: expected", "forget: expected")):
         ul.retrain(RUN, samples)
     assert torch.equal(EACH.vectors, before)
+
+
+def test_what_is_no_run_and_what_are_no_approximators_is_named():
+    run = cases()[0].run(clip=False, epochs=1)
+    with pytest.raises(ValueError, match="run: expected an unlearning.Run"):
+        ul.forget(3, None, [1])
+    with pytest.raises(ValueError, match="approximators: expected those that recollect gives"):
+        ul.forget(run, run, [1])

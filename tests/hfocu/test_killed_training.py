@@ -140,6 +140,18 @@ def test_damage_is_named(warm, tmp_path, what):
         torch.set_num_threads(before)
 
 
+def test_an_unfinished_training_takes_no_recollection_and_the_reverse(warm, whole, tmp_path):
+    stopped(warm, tmp_path / "run")
+    run = ul.open_run(whole[0], OBJECTIVE, SAMPLES)
+    with pytest.raises(ValueError, match="one of a recollection, got .* an unfinished training"):
+        ul.recollect(run, folder=tmp_path / "run", memory="1KiB")
+    arguments = {"folder": str(tmp_path / "store"), "mode": "along with training"}
+    arguments["signal_at"] = [3, int(signal.SIGINT)]
+    assert "KeyboardInterrupt" in warm.call("tests.hfocu.chores:recollection", arguments).error
+    with pytest.raises(ValueError, match="one of a training, got .* an unfinished recollection"):
+        go_on(tmp_path / "store")
+
+
 def test_one_at_a_time(tmp_path, monkeypatch):
     inside, leave = threading.Event(), threading.Event()
     add = paths.OnDisk.add

@@ -238,6 +238,13 @@ def test_a_part_that_went_missing_can_be_computed_again(tmp_path):
     assert torch.equal(found.vectors[:], before)
 
 
+def test_a_part_that_there_is_not_is_refused_also_when_all_is_done(tmp_path):
+    small = problem(n_train=40, epochs=1)
+    ul.recollect_on_ranks(*small, tmp_path)
+    with pytest.raises(ValueError, match=r"part: expected an integer from 1 to 3"):
+        ul.recollect_on_ranks(*small, tmp_path, part=(4, 3))
+
+
 def test_a_merge_never_takes_the_place_of_something_else(tmp_path):
     small = problem(n_train=40, epochs=1)
     run = ul.train(*small, folder=tmp_path)

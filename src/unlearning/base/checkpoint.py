@@ -76,6 +76,23 @@ class State:
                 self._rows[name].read(range(begin, begin + len(part)), out=part)
 
 
+def refuse_other_work(folder: Path, what: str) -> None:
+    """Refuse the state of other work, which saving here would destroy.
+
+    Args:
+        folder: of the state, if there is one.
+        what: the work; ``what`` of its circumstances.
+
+    Raises:
+        ValueError: if a state is there whose circumstances say something else.
+    """
+    content = find_manifest(folder)
+    other = what if content is None else content.get("circumstances", {}).get("what")
+    if other != what:
+        given = f"{folder.parent}, where there is an unfinished {other or 'work of another kind'}"
+        fail("folder", f"an empty one, or one of a {what}", given)
+
+
 class Checkpoint:
     """Saves the state of one piece of work, one state at a time, in a folder of its own.
 

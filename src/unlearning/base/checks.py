@@ -28,8 +28,11 @@ def finite(argument: str, value: Any, *, above: float | None = None, least: floa
     wanted += "" if above is None else f" above {above:g}"
     wanted += "" if least is None else f" of at least {least:g}"
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        fail(argument, wanted, repr(value))
+    try:
+        if not is_number or not math.isfinite(value):
+            fail(argument, wanted, repr(value))
+    except OverflowError:  # an integer beyond all floats
+        fail(argument, wanted, "a larger one")
     if (above is not None and value <= above) or (least is not None and value < least):
         fail(argument, wanted, repr(value))
     return float(value)

@@ -25,6 +25,8 @@ def forget(run: Run, approximators: Approximators, samples) -> torch.Tensor:
         ValueError: if the approximators belong to another run, the samples are not a valid set, the
             set was not recollected, or the sum would leave the range where it is exact.
     """
+    checks.instance("run", run, Run, "an unlearning.Run, as train gives it")
+    checks.instance("approximators", approximators, Approximators, "those that recollect gives")
     if approximators.fingerprint != run.fingerprint:
         expected = f"those of this run ({run.fingerprint})"
         checks.fail("approximators", expected, f"those of run {approximators.fingerprint}")

@@ -80,11 +80,10 @@ def recollect_on_ranks(
     start = starting_weights(objective, samples, initial_weights)
     with _ranks(start.device, alone=part is not None) as ranks:
         part = part or (ranks.number + 1, ranks.count)
-        whole = _whole(folder)
+        whole, asked = _whole(folder), Settings.of(**settings, part=part, folder=folder)
         if not whole:
             _refuse_another_number(folder, part[1])
-            source = Along(objective, samples, schedule, start)
-            _refuse_now(source, Settings.of(**settings, part=part, folder=folder))
+            _refuse_now(Along(objective, samples, schedule, start), asked)
         how = {key: settings[key] for key in ("save_every",) if key in settings}
         if ranks.number == 0:
             _trained(objective, samples, schedule, start, folder, **how)

@@ -74,8 +74,7 @@ def recollect(
             names the step and the sample).
         KeyboardInterrupt: after Ctrl-C, when the state has been saved.
     """
-    if not isinstance(run, Run):
-        checks.fail("run", "an unlearning.Run, as train gives it", type(run).__name__)
+    checks.instance("run", run, Run, "an unlearning.Run, as train gives it")
     settings = Settings(sets, convention, quirks, kernel, chunk, memory, folder, storage,
                         save_every, part)  # fmt: skip
     return Job(Replay(run), settings).result()

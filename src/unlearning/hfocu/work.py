@@ -8,7 +8,7 @@ import torch
 
 from unlearning.base import checks
 from unlearning.base.blocks import write_block
-from unlearning.base.checkpoint import Checkpoint, State, Timer
+from unlearning.base.checkpoint import Checkpoint, State, Timer, refuse_other_work
 from unlearning.base.durable import MANIFEST, find_manifest, read_manifest, write_manifest
 from unlearning.base.shards import Rows
 
@@ -16,6 +16,7 @@ from unlearning.base.shards import Rows
 LARGEST_BLOCK = 16 * 2**20
 #: Name, in the folder, of the one for the state.
 STATE = "state"
+WHAT = "recollection"
 
 
 class Work:
@@ -57,6 +58,7 @@ class Work:
 
     def adopted(self) -> dict[str, Any]:
         """The circumstances of an unfinished recollection in this folder; empty if none is."""
+        refuse_other_work(self._state, WHAT)
         with checks.advising(f"delete {self._state} to start over"):
             return (find_manifest(self._state) or {"circumstances": {}})["circumstances"]
 
@@ -71,7 +73,8 @@ class Work:
             ValueError: if it was saved under other circumstances, or is damaged.
         """
         self._computed = computed
-        self._checkpoint = Checkpoint(self._state, {**self.identity, **computed})
+        circumstances = {"what": WHAT, **self.identity, **computed}
+        self._checkpoint = Checkpoint(self._state, circumstances)
         self._at_once = min(LARGEST_BLOCK, working // 4)  # rounding takes some copies
         state = self._checkpoint.load()
         if state:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from unlearning.base import checks, shards
-from unlearning.base.checkpoint import Checkpoint, Timer
+from unlearning.base.checkpoint import Checkpoint, Timer, refuse_other_work
 from unlearning.base.durable import MANIFEST, read_manifest
 from unlearning.base.provenance import circumstances
 from unlearning.base.stored import StoredRows
@@ -18,6 +18,7 @@ from unlearning.training.descent import Position
 
 #: Names in the folder of a run.
 STATE, PREFIX = "state", "weights"
+WHAT = "training"
 FILES = re.compile(rf"{PREFIX}-\d{{5}}\.safetensors(\.part)?")
 
 
@@ -81,7 +82,8 @@ class OnDisk:
         self._folder, self._about, self._device = folder, about, start.device
         self._dtype = str(start.dtype).removeprefix("torch.")
         self._timer = Timer(save_every)
-        same = {"origin": about["origin"], **circumstances(start.device)}
+        refuse_other_work(folder / STATE, WHAT)
+        same = {"what": WHAT, "origin": about["origin"], **circumstances(start.device)}
         self._checkpoint = Checkpoint(folder / STATE, same)
         self.position, blocks = self._saved() or (Position(start), [])
         columns = len(start)
