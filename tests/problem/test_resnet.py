@@ -71,6 +71,22 @@ def test_statistics_are_those_of_the_rows_and_stay():
     assert not torch.equal(after.bn1.weight, model.bn1.weight)  # scales are learned
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_statistics_do_not_depend_on_the_number_of_threads(dtype):
+    data = images(n=20, side=32)
+    data = ul.Data("random", data.train.to(dtype=dtype), data.test.to(dtype=dtype))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            model = ul.models.resnet18(data, seed=1, statistics_from=20)
+            found.append([value for name, value in model.named_buffers() if "running" in name])
+    finally:
+        torch.set_num_threads(before)
+    assert found[0][0].dtype == dtype
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
 def test_sample_gradients_and_hessian_products_go_through():
     data = images(n=2, side=8)
     objective = ul.Objective(ul.models.resnet18(data, seed=2))
@@ -115,5 +131,11 @@ def test_bad_arguments_are_named(tmp_path):
         ul.models.resnet18(data, hidden=0)
     with pytest.raises(ValueError, match="statistics_from: expected an integer from 0 to 2"):
         ul.models.resnet18(data, statistics_from=3)
+    with pytest.raises(ValueError, match="statistics_from: expected 0 or at least 2 rows, .*got 1"):
+        ul.models.resnet18(data, statistics_from=1)
+    with pytest.raises(ValueError, match="seed: expected an integer from 0 to .*, got -1"):
+        ul.models.resnet18(data, seed=-1)
+    with pytest.raises(ValueError, match="seed: .* to 18446744073709551615, got 184467.*616"):
+        ul.models.resnet18(data, seed=2**64)
     with pytest.raises(ValueError, match="statistics_from: expected 0 with given weights"):
         ul.models.resnet18(data, weights=tmp_path, statistics_from=1)

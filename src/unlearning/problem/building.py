@@ -14,7 +14,7 @@ from unlearning.problem.samples import Data
 def seeded(seed: int) -> Iterator[None]:
     """Draw weights as after ``torch.manual_seed(seed)``, and leave the global generator alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(checks.integer("seed", seed, least=0))
+        torch.manual_seed(checks.integer("seed", seed, least=0, most=2**64 - 1))
         yield
 
 

@@ -93,7 +93,7 @@ def load(
         ValueError: for an unknown name, a malformed file, or an ``n_train`` that is too large.
         RuntimeError: if a set is neither at hand nor can be downloaded; it names the folders.
     """
-    seed = checks.integer("seed", seed, least=0)
+    seed = checks.integer("seed", seed, least=0, most=2**64 - 1)
     dtype, device = devices.real("dtype", dtype), devices.device("device", device)
     train, test, (mean, scale) = _recipe(name).make(seed, n_train)
     train, test = (

@@ -1,5 +1,6 @@
 """ResNet-18 with a head for the data's classes, and BatchNorm that never changes."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -37,12 +38,14 @@ def resnet18(
             with or without its own head, which is not used).
         hidden: width of a hidden ReLU layer in the head; the papers use 256 for LFW, otherwise
             none. Its dropout is never active, and left out.
-        statistics_from: how many training rows the BatchNorm statistics of a random start are of;
-            0 for none.
+        statistics_from: how many training rows the BatchNorm statistics of a random start are of,
+            at least 2; 0 for none. They are computed in float64 and rounded to float32: the last
+            bits of the sums, which depend on the number of threads and on the machine, are rounded
+            away (unless a value happens to lie halfway between two of float32).
 
     Raises:
         ValueError: if the data are not images with 3 channels, if the file is missing or holds
-            something else, or if both weights and rows for statistics are given.
+            something else, if both weights and rows for statistics are given, or one such row.
     """
     from torchvision.models import resnet18 as architecture  # it costs a second
 
@@ -52,6 +55,8 @@ def resnet18(
     rows = checks.integer("statistics_from", statistics_from, least=0, most=len(data.train))
     if weights is not None and rows:
         checks.fail("statistics_from", "0 with given weights, which have statistics", rows)
+    if rows == 1:
+        checks.fail("statistics_from", "0 or at least 2 rows, to have a variance", rows)
     with seeded(seed):
         model = architecture(weights=None)
         model.fc = _head(model.fc.in_features, hidden, data.n_classes)
@@ -92,12 +97,16 @@ def _load(model: nn.Module, path: Path) -> None:
 
 def _set_statistics(model: nn.Module, inputs: torch.Tensor) -> None:
     """Running statistics of BatchNorm := those of the inputs, by one forward pass over them all."""
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
+    exact = copy.deepcopy(model).double().train()
+    for layer in _norms(exact):
         layer.momentum = 1.0
     with torch.no_grad():
-        model.train()(inputs)
-    model.eval()
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
+        exact(inputs.double())
+    for layer, found in zip(_norms(model), _norms(exact), strict=True):
+        # Rounded whatever the dtype of the model: sums in another order differ in the last bits.
+        layer.running_mean.copy_(found.running_mean.float())
+        layer.running_var.copy_(found.running_var.float())
+
+
+def _norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
