@@ -9,11 +9,7 @@ import pytest
 
 from unlearning.problem import places
 
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("UNLEARNING_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("UNLEARNING_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def unasked(cache):
@@ -82,3 +78,35 @@ def test_a_folder_is_unpacked_if_the_archive_is_the_expected_one(tmp_path):
     found = places.find("LFW/lfw", get, "")
     assert (found / "Ann" / "1.jpg").read_text() == "x"
     assert [path.name for path in found.parent.iterdir()] == ["lfw"]
+
+
+def test_a_folder_is_found_only_when_it_was_unpacked_to_the_end(tmp_path):
+    def get(cache, end):
+        def write(part):
+            (part / "set").mkdir(parents=True)
+            (part / "set" / "1").write_text("new")
+            end()  # the process is killed here, or not
+            (part / "set" / "2").write_text("new")
+
+        places.unpacked(cache / "set", write)
+
+    def killed():
+        raise KeyboardInterrupt
+
+    before = tmp_path / "cache" / "set" / "0"
+    before.parent.mkdir(parents=True)
+    before.write_text("what an earlier version left, without the member")
+    with pytest.raises(KeyboardInterrupt):
+        places.find("set/1", partial(get, end=killed), "")
+    assert not (tmp_path / "cache" / "set" / "1").exists()
+    places.find("set/1", partial(get, end=lambda: None), "")
+    assert sorted(path.name for path in before.parent.iterdir()) == ["1", "2"]
+    assert not (tmp_path / "cache" / "set.part").exists()
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch, place):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UNLEARNING_CACHE", str(tmp_path / place))
+    with pytest.raises(ValueError, match=f"UNLEARNING_CACHE: expected a folder, .*{place}"):
+        places.find("Set/a.csv", unasked, "")

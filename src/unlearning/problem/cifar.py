@@ -20,12 +20,13 @@ def cifar10() -> tuple[Parts, Parts]:
 
     Raises:
         RuntimeError: if the files are neither at hand nor can be downloaded.
+        ValueError: if the reader's own folder is not as published.
     """
     from torchvision import datasets
 
     place = places.data_folder()
     if place is not None and (place / "CIFAR10" / datasets.CIFAR10.base_folder).is_dir():
-        return _cifar_parts(datasets.CIFAR10, place / "CIFAR10", download=False)
+        return _own_cifar(datasets.CIFAR10, place / "CIFAR10")
     with places.locked("CIFAR10") as cache:
         if place is not None:
             packed = sorted((place / "CIFAR10").glob(datasets.CIFAR10.filename))
@@ -47,6 +48,15 @@ def cifar10_jpeg_subset() -> tuple[Parts, Parts]:
     path = places.find(JPEG_SUBSET, _refuse_download, "The data set 'cifar10' is the official one")
     members = _members(path)
     return tuple(_from_members(path, members, part) for part in ("train", "test"))
+
+
+def _own_cifar(dataset: type, root: Path) -> tuple[Parts, Parts]:
+    try:
+        return _cifar_parts(dataset, root, download=False)
+    except (RuntimeError, OSError) as error:  # torchvision compares the files with their md5
+        with checks.advising(f"{places.AGAIN}, from {dataset.url}"):
+            checks.fail(str(root / dataset.base_folder), "the files of CIFAR-10 as published",
+                        f"one missing or changed ({error})")  # fmt: skip
 
 
 def _cifar_parts(dataset: type, root: Path, *, download: bool) -> tuple[Parts, Parts]:

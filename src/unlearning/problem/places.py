@@ -12,16 +12,23 @@ import tarfile
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+from unlearning.base import checks, durable, locks
+
 SECONDS = 30  # to wait for an answer
+AGAIN = "without this folder the set is got again"  # advice, where one is not whole
 
 
 def cache_folder() -> Path:
-    """The folder for downloads; made if it is missing."""
-    cache = Path(os.environ.get("UNLEARNING_CACHE") or Path.home() / ".cache/unlearning-companion")
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
+    """The folder for downloads; made if it is missing.
+
+    Raises:
+        ValueError: if it cannot be made or written to.
+    """
+    cache = os.environ.get("UNLEARNING_CACHE") or Path.home() / ".cache/unlearning-companion"
+    return checks.folder("UNLEARNING_CACHE", cache)
 
 
 def data_folder() -> Path | None:
@@ -40,6 +47,7 @@ def find(member: str, get: Callable[[Path], None], advice: str) -> Path:
 
     Raises:
         RuntimeError: if it is not there and cannot be got; it names the folders.
+        ValueError: if the cache is no folder that can be written to.
     """
     place = data_folder()
     if place is not None and (place / member).exists():
@@ -54,10 +62,8 @@ def find(member: str, get: Callable[[Path], None], advice: str) -> Path:
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[Path]:
     """The cache, for one process at a time: two notebooks may ask for a set at once."""
-    from filelock import FileLock
-
     cache = cache_folder()
-    with FileLock(cache / f".{name}.lock"):
+    with locks.held(cache, f".{name}.lock", wait=True):
         yield cache
 
 
@@ -80,8 +86,7 @@ def copy(files: list[Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         if not (folder / file.name).exists():
-            shutil.copyfile(file, folder / f"{file.name}.part")
-            (folder / f"{file.name}.part").rename(folder / file.name)
+            durable.replace(folder / file.name, partial(shutil.copyfile, file))
 
 
 def download_member(url: str, member: str, cache: Path) -> None:
@@ -92,15 +97,14 @@ def download_member(url: str, member: str, cache: Path) -> None:
     """
     target = cache / member
     archive = _download(url, target.with_name(f"{target.name}.zip"))
-    part = target.with_name(f"{target.name}.part")
     try:
-        with zipfile.ZipFile(archive) as packed, packed.open(target.name) as file:
-            part.write_bytes(file.read())
+        with zipfile.ZipFile(archive) as packed:
+            content = packed.read(target.name)
     except (zipfile.BadZipFile, KeyError) as error:
         raise OSError(f"{url} holds no {target.name}: {error}") from error
     finally:
         archive.unlink()
-    part.rename(target)
+    durable.replace(target, lambda part: part.write_bytes(content))
 
 
 def download_folder(url: str, sha256: str, member: str, cache: Path) -> None:
@@ -116,13 +120,27 @@ def download_folder(url: str, sha256: str, member: str, cache: Path) -> None:
     if found != sha256:
         archive.unlink()
         raise OSError(f"{url}: expected a file of SHA-256 {sha256}, got {found}")
-    unpacked = target.with_name(f"{target.name}.part")
-    shutil.rmtree(unpacked, ignore_errors=True)
     with tarfile.open(archive) as packed:
-        packed.extractall(unpacked, filter="data")
-    (unpacked / target.name).rename(target)
-    unpacked.rmdir()
+        unpacked(target, partial(packed.extractall, filter="data"))
     archive.unlink()
+
+
+def unpacked(target: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` put a folder of that name into one beside it; move it when it is whole.
+
+    Whenever the process is killed, ``target`` is whole, as it was, or missing; what was put beside
+    it is thrown away by the next attempt.
+
+    Args:
+        target: what is there is replaced, being incomplete.
+        write: is given the folder beside it, which does not exist yet.
+    """
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    write(part)
+    shutil.rmtree(target, ignore_errors=True)
+    (part / target.name).rename(target)
+    shutil.rmtree(part)
 
 
 def _download(url: str, target: Path) -> Path:
