@@ -1,5 +1,7 @@
 """LFW and CelebA from made-up folders of small images."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -11,14 +13,6 @@ from unlearning.problem import faces
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).double()[:, None, None]
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).double()[:, None, None]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty UNLEARNING_DATA, and an empty cache."""
-    monkeypatch.setenv("UNLEARNING_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("UNLEARNING_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "data"
 
 
 def image(path, size, seed):
@@ -35,10 +29,34 @@ def standardised(picture):
 
 
 PEOPLE = {"Zoe": 30, "Ann": 31, "Bob": 29, "Max": 101, "Kim": 100}
+#: As published: images of those who have 30 to 100 of them, and of some of the others.
+OFFICIAL = [77, 71, 60, 55, 53, 52, 52, 49, 48, 44, 42, 42, 41, 41, 39, 39, 37, 36, 35, 33, 33, 33,
+            32, 32, 32, 31, 31, 30, 30]  # fmt: skip
+OTHERS = [530, 236, 144, 121, 109, 29, 29, 28, 1]
+
+
+def test_lfw_with_the_published_numbers_of_images(folder, tmp_path):
+    one = image(tmp_path / "one.jpg", (16, 16), 0)
+    for person, images in enumerate(OFFICIAL + OTHERS):
+        place = folder / "LFW" / "lfw" / f"{person:02}"
+        place.mkdir(parents=True)
+        for i in range(images):
+            (place / f"{i:04}.jpg").hardlink_to(one)
+    train, test = faces.lfw(seed=42)
+    assert (len(train[0]), len(test[0])) == (984, 246)
+    assert torch.cat([train[1], test[1]]).bincount().tolist() == OFFICIAL
+
+    (folder / "LFW" / "lfw" / "00" / "0000.jpg").unlink()
+    given = (
+        r"LFW/lfw: expected 29 people .* 1230 in all, got 29 such people, 1229 files; .*lfw\.tgz"
+    )
+    with pytest.raises(ValueError, match=given):
+        ul.load("lfw")
 
 
 @pytest.fixture
-def lfw(folder):
+def lfw(folder, monkeypatch):
+    monkeypatch.setattr(faces, "LFW_WHOLE", (3, 161))
     for name, images in PEOPLE.items():
         for i in range(images):
             size = (250, 250) if name == "Ann" else (16, 16)  # small ones are padded
@@ -86,17 +104,27 @@ def test_lfw_missing_cut_short_or_too_small(folder, lfw, monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"Ann_00\d\d.jpg: expected a readable image"):
         ul.load("lfw", n_train=100)
     monkeypatch.setattr(faces, "LFW_IMAGES", (500, 600))
-    with pytest.raises(ValueError, match="LFW/lfw: expected a folder of .jpg .*500 to 600 images"):
+    with pytest.raises(
+        ValueError, match="LFW/lfw: .* 500 to 600 .jpg files each.* got 0 such people"
+    ):
         ul.load("lfw")
     monkeypatch.setenv("UNLEARNING_DATA", str(tmp_path / "elsewhere"))
     monkeypatch.setattr(faces, "LFW_URL", (tmp_path / "none.tgz").as_uri())
-    with pytest.raises(RuntimeError, match=r"LFW: not found in .*elsewhere.*Unpack lfw\.tgz from"):
+    with pytest.raises(RuntimeError, match=r"LFW: not found in .*elsewhere.*unpack lfw\.tgz from"):
+        ul.load("lfw")
+
+
+def test_three_people_are_not_taken_for_all_of_lfw(lfw, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv("UNLEARNING_DATA", str(lfw.parent.parent))
+    with pytest.raises(ValueError, match="expected 29 people .*got 3 such people, 161 files"):
         ul.load("lfw")
 
 
 @pytest.fixture
-def celeba(folder):
+def celeba(folder, monkeypatch):
     """Ten images: 1-6 for training, 7 for validation, 8-10 for the test; even ones are male."""
+    monkeypatch.setattr(faces, "CELEBA_WHOLE", 10)
     base = folder / "celeba"
     names = [f"{i:06}.jpg" for i in range(1, 11)]
     for i, name in enumerate(names):
@@ -135,10 +163,10 @@ def test_celeba_images_are_the_first_resized_and_standardised(celeba, monkeypatc
     [
         ("list_attr_celeba.txt", 0.5, "expected 10 images of 3 attributes, got .*cut short"),
         ("list_attr_celeba.txt", 0.98, "expected 10 images of 3 attributes, got 9 complete"),
-        ("list_attr_celeba.txt", 0.01, "expected a number of images, then names of attributes"),
+        ("list_attr_celeba.txt", 0.01, "expected 10 .images., then names of attributes"),
+        ("list_attr_celeba.txt", 0, "expected 10 .images., then names of .*, got '' and 0 names"),
         ("list_eval_partition.txt", 0.5, "expected 10 rows of a name and a part"),
         ("img_align_celeba/000003.jpg", 0.5, "expected a readable image"),
-        ("img_align_celeba/000003.jpg", None, "expected a readable image, got .*No such file"),
         ("list_eval_partition.txt", None, "expected a list of images, got no such file"),
     ],
 )
@@ -148,6 +176,45 @@ def test_celeba_cut_short_or_incomplete(celeba, file, keep, message):
     path.unlink() if keep is None else path.write_bytes(content[: int(keep * len(content))])
     with pytest.raises(ValueError, match=f"{path.name}: {message}"):
         ul.load("celeba")
+
+
+@pytest.mark.parametrize("count", ["ten", "9", ""])
+def test_celeba_with_another_count_in_its_first_line(celeba, count):
+    path = celeba / "list_attr_celeba.txt"
+    path.write_text(path.read_text().replace("10\n", f"{count}\n", 1))
+    with pytest.raises(ValueError, match=f"expected 10 .images.*got '{count}' and 3 names.*gdown"):
+        ul.load("celeba")
+
+
+def test_celeba_unpacked_in_part_or_of_ten_images(celeba, monkeypatch):
+    (celeba / "img_align_celeba" / "000003.jpg").unlink()
+    given = "img_align_celeba: expected 10 .jpg files, got 9; without this folder .*gdown"
+    with pytest.raises(ValueError, match=given):
+        ul.load("celeba")
+    monkeypatch.setattr(faces, "CELEBA_WHOLE", 202_599)
+    with pytest.raises(ValueError, match="expected 202599 .images.* got '10' and 3 names"):
+        ul.load("celeba")
+
+
+def test_celeba_killed_while_it_is_unpacked_is_got_again(celeba, monkeypatch, tmp_path):
+    """torchvision's download is made to put the ten images, of which only some come at first."""
+    ready, attempts = tmp_path / "ready", []
+    celeba.rename(ready)
+
+    def download(root, download):
+        attempts.append(root)
+        shutil.copytree(ready, root / "celeba")
+        if len(attempts) == 1:
+            (root / "celeba" / "img_align_celeba" / "000007.jpg").unlink()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "CelebA", download)
+    with pytest.raises(KeyboardInterrupt):
+        ul.load("celeba")
+    assert len(ul.load("celeba").train) == 6
+    assert len(ul.load("celeba").train) == 6
+    assert len(attempts) == 2
+    assert not (tmp_path / "cache" / "celeba.part").exists()
 
 
 def test_celeba_missing(folder, monkeypatch):

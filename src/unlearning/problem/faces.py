@@ -1,5 +1,6 @@
 """Faces: LFW (who is it) and CelebA (the gender label), prepared as HF-OCU's code does."""
 
+import os
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -12,13 +13,19 @@ from unlearning.problem.draws import Parts, cut
 from unlearning.problem.pictures import of_files, opened
 
 LFW, LFW_SIDE, LFW_IMAGES, LFW_DEGREES, LFW_TEST_SHARE = "LFW/lfw", 224, (30, 100), 30.0, 0.2
+LFW_WHOLE = 29, 1230  # people with so many images, and their images
 LFW_URL = "https://ndownloader.figshare.com/files/5976018"
 LFW_SHA256 = "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0"
+LFW_ADVICE = f"unpack lfw.tgz from {LFW_URL} there"
 CELEBA, CELEBA_SIDE, CELEBA_ROWS = "celeba/img_align_celeba", 128, {"0": 50_000, "2": 20_000}
+CELEBA_WHOLE = 202_599  # images
+CELEBA_ADVICE = (
+    "torchvision.datasets.CelebA(folder, download=True) gets it where gdown is installed"
+)
 
 
 def lfw(seed: int) -> tuple[Parts, Parts]:
-    """The people of LFW with 30 to 100 images: 29 of them, 1,231 images, cut to 984 and 247.
+    """The people of LFW with 30 to 100 images: 29 of them, 1,230 images, cut to 984 and 246.
 
     From ``LFW/lfw/<person>/*.jpg``. Classes are the people in the order of their folders' names,
     pictures are in the order of theirs (the released code takes both as the file system lists them,
@@ -31,16 +38,9 @@ def lfw(seed: int) -> tuple[Parts, Parts]:
 
     Raises:
         RuntimeError: if the folder is neither at hand nor can be downloaded.
-        ValueError: if nobody has as many images, or one of them cannot be read.
+        ValueError: if people or images are missing, or an image cannot be read.
     """
-    get = partial(places.download_folder, LFW_URL, LFW_SHA256, LFW)
-    folder = places.find(LFW, get, f"Unpack lfw.tgz from {LFW_URL} there")
-    people = [sorted(person.glob("*.jpg")) for person in sorted(folder.iterdir())]
-    least, most = LFW_IMAGES
-    people = [files for files in people if least <= len(files) <= most]
-    if not people:
-        given = f"none with {least} to {most} images"
-        checks.fail(str(folder), "a folder of .jpg files for each person", given)
+    people = _people()
     labels = torch.tensor([k for k, files in enumerate(people) for _ in files])
     angles = LFW_DEGREES * torch.rand(len(labels), generator=torch.Generator().manual_seed(seed))
     files = list(zip(chain(*people), angles.tolist(), strict=True))
@@ -59,16 +59,33 @@ def celeba() -> tuple[Parts, Parts]:
 
     Raises:
         RuntimeError: if the folder is neither at hand nor can be downloaded.
-        ValueError: if a list is cut short, or an image cannot be read.
+        ValueError: if a list is cut short, if images are missing, or if one cannot be read.
     """
-    advice = "torchvision.datasets.CelebA(folder, download=True) gets it where gdown is installed"
-    folder = places.find(CELEBA, _download_celeba, advice).parent
-    genders = _genders(folder / "list_attr_celeba.txt")
-    partition = _partition(folder / "list_eval_partition.txt", len(genders))
+    images = places.find(CELEBA, _download_celeba, CELEBA_ADVICE)
+    folder = images.parent
+    with checks.advising(f"{places.AGAIN}, or {CELEBA_ADVICE}"):
+        genders = _genders(folder / "list_attr_celeba.txt")
+        partition = _partition(folder / "list_eval_partition.txt")
+        _check_images(images)
     return tuple(
         _celeba_part(folder, genders, [n for n in genders if partition.get(n) == which][:rows])
         for which, rows in CELEBA_ROWS.items()
     )
+
+
+def _people() -> list[list[Path]]:
+    """The images of each person with 30 to 100 of them."""
+    get = partial(places.download_folder, LFW_URL, LFW_SHA256, LFW)
+    folder = places.find(LFW, get, LFW_ADVICE)
+    (least, most), (whole, images) = LFW_IMAGES, LFW_WHOLE
+    all_people = [sorted(person.glob("*.jpg")) for person in sorted(folder.iterdir())]
+    people = [files for files in all_people if least <= len(files) <= most]
+    found = sum(map(len, people))
+    if (len(people), found) != LFW_WHOLE:
+        with checks.advising(f"{places.AGAIN}, or {LFW_ADVICE}"):
+            expected = f"{whole} people with {least} to {most} .jpg files each, {images} in all"
+            checks.fail(str(folder), expected, f"{len(people)} such people, {found} files")
+    return people
 
 
 def _turned(file: tuple[Path, float]) -> torch.Tensor:
@@ -82,31 +99,40 @@ def _turned(file: tuple[Path, float]) -> torch.Tensor:
 def _download_celeba(cache: Path) -> None:
     from torchvision import datasets
 
-    datasets.CelebA(cache, download=True)
+    # torchvision takes any folder of images, half of them too, for all of them.
+    places.unpacked(cache / "celeba", lambda part: datasets.CelebA(part, download=True))
 
 
 def _genders(path: Path) -> dict[str, int]:
     """1 for male and 0 for the others, by the names of the images."""
     lines = _lines(path)
-    count, names, rows = lines[0], lines[1].split() if len(lines) > 1 else [], lines[2:]
-    if "Male" not in names:
-        checks.fail(str(path), "a number of images, then names of attributes, Male among them",
-                    f"{count[:40]!r} and {len(names)} names")  # fmt: skip
+    count, names, rows = "".join(lines[:1]), "".join(lines[1:2]).split(), lines[2:]
+    if count.strip() != str(CELEBA_WHOLE) or "Male" not in names:
+        expected = f"{CELEBA_WHOLE} (images), then names of attributes, Male among them"
+        checks.fail(str(path), expected, f"{count[:40]!r} and {len(names)} names")
     values = [line.split() for line in rows]
     whole = [row for row in values if len(row) == 1 + len(names)]
-    if not len(whole) == len(values) == int(count):
-        checks.fail(str(path), f"{count} images of {len(names)} attributes",
+    if not len(whole) == len(values) == CELEBA_WHOLE:
+        checks.fail(str(path), f"{CELEBA_WHOLE} images of {len(names)} attributes",
                     f"{len(whole)} complete rows; it is cut short")  # fmt: skip
     male = 1 + names.index("Male")
     return {row[0]: int(row[male] == "1") for row in whole}
 
 
-def _partition(path: Path, images: int) -> dict[str, str]:
+def _partition(path: Path) -> dict[str, str]:
     """Which part each image belongs to: "0" is training, "2" is test."""
     rows = [line.split() for line in _lines(path)]
-    if len(rows) != images or any(len(row) != 2 for row in rows):
-        checks.fail(str(path), f"{images} rows of a name and a part", f"{len(rows)}; cut short?")
+    if len(rows) != CELEBA_WHOLE or any(len(row) != 2 for row in rows):
+        expected = f"{CELEBA_WHOLE} rows of a name and a part"
+        checks.fail(str(path), expected, f"{len(rows)}; cut short?")
     return dict(rows)
+
+
+def _check_images(folder: Path) -> None:
+    """Unpacking may have been stopped in the middle."""
+    found = sum(name.endswith(".jpg") for name in os.listdir(folder))
+    if found != CELEBA_WHOLE:
+        checks.fail(str(folder), f"{CELEBA_WHOLE} .jpg files", found)
 
 
 def _lines(path: Path) -> list[str]:
