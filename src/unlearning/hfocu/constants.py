@@ -2,8 +2,8 @@
 
 A linear layer on inputs ``x~`` (with its constant 1 where there is a bias) has, per sample::
 
-    cross-entropy   |grad l| <= sqrt(2) |x~|   0 <= Hessian <= |x~|^2 / 2   Lipschitz sqrt(6)/9 |x~|^3
-    squared loss                               0 <= Hessian <= |x~|^2       Lipschitz 0
+    cross-entropy  |grad l| <= sqrt(2) |x~|  0 <= Hessian <= |x~|^2 / 2  Lipschitz sqrt(6)/9 |x~|^3
+    squared loss                             0 <= Hessian <= |x~|^2      Lipschitz 0
 
 Chapter 5 of the book proves them.
 """
