@@ -57,14 +57,12 @@ def hessian_ends(
     """
     point = products.at(objective, w, inputs, labels)
     if _is_dense(method, w):
-        values = torch.linalg.eigvalsh(_finite(_dense(point, w)))
-        smallest, largest = float(values[0]), float(values[-1])
-    else:
-        multiply = _one_by_one(point)
-        shift = _shift(multiply, w)
-        largest = _largest(lambda v: shift * v + multiply(v), w) - shift
-        smallest = shift - _largest(lambda v: shift * v - multiply(v), w)
-    return Ends(smallest + objective.l2, largest + objective.l2)
+        values = torch.linalg.eigvalsh(_finite(_dense(point, w))) + objective.l2
+        return Ends(float(values[0]), float(values[-1]))
+    multiply = _one_by_one(point, objective.l2)
+    shift = _shift(multiply, w)
+    largest = _largest(lambda v: shift * v + multiply(v), w) - shift
+    return Ends(shift - _largest(lambda v: shift * v - multiply(v), w), largest)
 
 
 def largest_eigenvalue(
@@ -92,9 +90,9 @@ def largest_eigenvalue(
     """
     if _is_dense(method, w):
         return hessian_ends(objective, w, inputs, labels, method=method).largest
-    multiply = _one_by_one(products.at(objective, w, inputs, labels))
+    multiply = _one_by_one(products.at(objective, w, inputs, labels), objective.l2)
     shift = _shift(multiply, w)
-    return _largest(lambda v: shift * v + multiply(v), w) - shift + objective.l2
+    return _largest(lambda v: shift * v + multiply(v), w) - shift
 
 
 def step_norm(
@@ -169,8 +167,8 @@ def _finite(matrix: torch.Tensor) -> torch.Tensor:
     return matrix
 
 
-def _one_by_one(point: products.Products) -> Multiply:
-    return lambda v: point.multiply(v[None])[0]
+def _one_by_one(point: products.Products, l2: float) -> Multiply:
+    return lambda v: point.multiply(v[None])[0] + l2 * v
 
 
 def _shift(multiply: Multiply, w: torch.Tensor) -> float:
