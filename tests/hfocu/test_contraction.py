@@ -34,6 +34,16 @@ def test_each_is_the_norm_of_the_steps_jacobian(case, clip):
     assert contractions(run) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("step_size", [1e-3, 0.3, 3.0])
+def test_of_softmax_regression_each_end_of_the_spectrum_decides_somewhere(step_size):
+    run = cases()[0].run(clip=False, l2=0.0 if step_size == 3.0 else 0.1, step_size=step_size)
+    expected = [
+        float(torch.linalg.matrix_norm(step_jacobian(run, t), ord=2)) for t in range(len(run))
+    ]
+    assert contractions(run) == pytest.approx(expected, rel=1e-6)
+    assert (max(expected) > 1.001) == (step_size == 3.0)
+
+
 def test_a_product_of_norms_bounds_the_norm_of_the_product():
     run = cases()[0].run(clip=True)
     matrix = torch.eye(run.objective.dimension, dtype=torch.float64)

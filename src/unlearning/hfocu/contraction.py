@@ -26,11 +26,22 @@ def _contraction(run: Run, t: int, method: str) -> float:
     at = (run.objective, run.weights_at(t), rows.inputs, rows.labels)
     eta, factor = run.step_sizes[t], run.clip_factors[t]
     if factor == 1.0 and products.kernel_for(run.objective) == "softmax":
-        # The same vector added to the weights of all classes changes no loss, so that the smallest
-        # eigenvalue is the penalty's; Lanczos would be long in telling those above it apart.
-        top = spectrum.largest_eigenvalue(*at, method=method)
-        return max(abs(1 - eta * run.objective.l2), abs(1 - eta * top))
+        return _softmax_contraction(at, eta, run.objective.l2, method)
     return spectrum.step_norm(*at, eta, clip_factor=factor, method=method)
+
+
+def _softmax_contraction(at, eta: float, l2: float, method: str) -> float:
+    """The same from the largest eigenvalue alone, or from less where that is enough.
+
+    The smallest is the penalty's, as the same vector added to the weights of all classes changes no
+    loss; Lanczos would be long in telling those above it apart. The largest is at most that of the
+    penalty plus half the mean of ``|x|^2 + 1``.
+    """
+    lower = abs(1 - eta * l2)
+    most = l2 + float(1 + at[2].flatten(1).square().sum(1).mean()) / 2
+    if abs(1 - eta * most) <= lower:
+        return lower
+    return max(lower, abs(1 - eta * spectrum.largest_eigenvalue(*at, method=method)))
 
 
 def products_after(factors: Sequence[float]) -> list[float]:
