@@ -10,6 +10,11 @@ from unlearning.companion import record
 
 KEPT = record.load_all()
 METHODS = {"as_specified": "HF-OCU", "as_released": "HF-OCU as released"}
+BOUNDS = {  # criterion: (numerator, denominator)
+    "above": ("error", "bound, any set"),
+    "useful": ("bound, any set", "do nothing"),
+    "useful-one-set": ("bound, one set", "do nothing"),
+}
 STEPS = {
     "hfocu-penalty-share": ("R2 sources", "HF-OCU"),
     "hfocu-extra-factor": ("and extra_factor", "R2 sources"),
@@ -55,6 +60,10 @@ def measured(f, values):
             return worst(of(rows, method=method), "pearson forget", min)
         case "slope":
             return worst(of(rows, method=method), "slope forget", min)
+        case "above" | "useful" | "useful-one-set" as name:
+            over, under = BOUNDS[name]
+            sizes = [row for row in values if "bound, public" in row]
+            return worst([row | {name: row[over] / row[under]} for row in sizes], name)
 
 
 def check(kept, by_seed, correlation=False):
