@@ -45,8 +45,8 @@ def measured_bound(run: Run, *, deletions: int | None = None, forget=None) -> Bo
     """Bounds with constants measured on a run's own data: they hold for this run only.
 
     Sizes of inputs and gradients, and the Hessians' largest eigenvalues, are taken from the data.
-    So the result depends on the samples, and publishing it tells of them. An eigenvalue is as good as
-    Lanczos finds it (``curvature.spectrum``).
+    So the result depends on the samples, and publishing it tells of them. Eigenvalues are as good
+    as Lanczos finds them (``curvature.spectrum``).
 
     Args:
         run: of one linear layer, with its weights at every step.
