@@ -67,6 +67,19 @@ def test_constants_for_any_set_add_up_the_longest_gradients_and_inputs(problems)
             assert step.forgotten <= (loss.curvature * sum(squares[-m:]) + m * l2) / b * ROOM
 
 
+def test_public_constants_know_how_far_the_weights_can_have_come():
+    problem = draw(6, loss="cross_entropy", l2=0.5, eta=0.4, n=8, batch=4, epochs=3)
+    samples, objective = problem.run.samples, problem.run.objective
+    start = torch.zeros_like(objective.initial_weights)
+    run = ul.train(objective, samples, problem.run.schedule, initial_weights=start)
+    steps = list(constants.public(run.schedule, 8, radius=radius(problem), l2=0.5, deletions=1,
+                                  start=0.0))  # fmt: skip
+    for t, step in enumerate(steps):
+        norm_allowed = (step.gradient - 2**0.5 * radius(problem)) / 0.5
+        assert norm_allowed * ROOM + 1e-12 >= float(run.weights_at(t).norm())
+        assert step.source == pytest.approx(step.gradient / 4)
+
+
 def test_the_contraction_of_softmax_regression_is_exact():
     for seed in range(8):
         problem = draw(seed, loss="cross_entropy", scale=3.0, eta=1.0)
