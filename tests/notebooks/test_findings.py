@@ -18,6 +18,12 @@ STEPS = {
     "hfocu-sample-clip": ("and sample_clip", "R2 sources"),
     "hfocu-as-released": ("HF-OCU as released", "HF-OCU"),
 }
+DISTANCES = {  # in chapter 14
+    "hfocu-penalty-share": ("HF-OCU, R2 sources", "HF-OCU"),
+    "hfocu-as-released": ("HF-OCU as released", "HF-OCU"),
+    "hfocu-broadcast-step": ("Newton as released", "Newton whole step"),
+    "hfocu-adult-columns": ("columns shuffled", "HF-OCU as released"),
+}
 
 
 def worst(rows, column, pick=max):
@@ -85,7 +91,8 @@ def measured(f, values):
 def check(kept, by_seed, correlation=False):
     values = np.array(list(by_seed.values()))
     z = np.arctanh(values) if correlation else values
-    low, high = stats.t.interval(0.95, len(z) - 1, z.mean(), stats.sem(z))
+    half = stats.t.ppf(0.975, len(z) - 1) * stats.sem(z)
+    low, high = z.mean() - half, z.mean() + half
     back = math.tanh if correlation else float
     expected = [back(z.mean()), back(low), back(high), values.min(), values.max()]
     given = [kept[key] for key in ("mean", "low", "high", "least", "greatest")]
@@ -117,3 +124,20 @@ def test_effects_follow_from_the_rows():
             check(effect[side], by_seed)
         change = {seed: value - found["without"][seed] for seed, value in found["with"].items()}
         check(effect["change"], change)
+
+
+def test_effects_on_other_data_sets_follow_from_the_rows():
+    for name in (name for name in KEPT if name.startswith("other-data-sets")):
+        for effect in KEPT[name]["effects"]:
+            m = int(effect["setting"].split("m = ")[1].split(",")[0])
+            rows = of(KEPT[name]["values"], m=m, convention="R1")
+            sides = {
+                side: {row["seed"]: row["distance"] for row in of(rows, method=method)}
+                for side, method in zip(
+                    ("with", "without"), DISTANCES[effect["subject"]], strict=True
+                )
+            }
+            for side, by_seed in sides.items():
+                check(effect[side], by_seed)
+            without = sides["without"]
+            check(effect["change"], {k: v - without[k] for k, v in sides["with"].items()})

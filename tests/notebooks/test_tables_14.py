@@ -7,8 +7,14 @@ import torch
 
 import unlearning as ul
 from unlearning.companion.chapters import chapters, notebooks_folder, read_chapter
+from unlearning.companion.parameters import (
+    check_parameters,
+    declared_parameters,
+    parameters_from_file,
+)
 
-CELLS = read_chapter(chapters(notebooks_folder())["14_other_data_sets"]).cells
+NAME = "14_other_data_sets"
+CELLS = read_chapter(chapters(notebooks_folder())[NAME]).cells
 TEXT = "\n".join(cell.source for cell in CELLS if cell.cell_type == "markdown")
 
 
@@ -77,3 +83,13 @@ def test_the_published_numbers_in_code_are_those_of_the_table():
         by_place[name, m] = pairs
     for (dataset, m), methods in published.items():
         assert by_place[dataset.removesuffix("_released"), m] == list(methods.values())
+
+
+def test_the_schedule_that_is_not_recorded_fits_the_chapter():
+    folder = notebooks_folder() / "parameters" / "not-recorded"
+    declared = declared_parameters(read_chapter(chapters(notebooks_folder())[NAME]))
+    (path,) = folder.glob("*.yml")
+    given = check_parameters(parameters_from_file(path), declared)
+    assert set(given) == set(declared) - {"record"}
+    steps = given["epochs"] * -(-given["n_train"] // given["batch_size"])
+    assert f"{steps:,}" in TEXT
