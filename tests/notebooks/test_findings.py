@@ -15,12 +15,19 @@ BOUNDS = {  # criterion: (numerator, denominator)
     "useful": ("bound, any set", "do nothing"),
     "useful-one-set": ("bound, one set", "do nothing"),
 }
+BASELINES = {"newton": "Newton", "jackknife": "jackknife"}
 STEPS = {
     "hfocu-penalty-share": ("R2 sources", "HF-OCU"),
     "hfocu-extra-factor": ("and extra_factor", "R2 sources"),
     "hfocu-transposed-clip": ("and transposed_clip", "R2 sources"),
     "hfocu-sample-clip": ("and sample_clip", "R2 sources"),
     "hfocu-as-released": ("HF-OCU as released", "HF-OCU"),
+}
+DISTANCES = {  # in chapter 14
+    "hfocu-penalty-share": ("HF-OCU, R2 sources", "HF-OCU"),
+    "hfocu-as-released": ("HF-OCU as released", "HF-OCU"),
+    "hfocu-broadcast-step": ("Newton as released", "Newton whole step"),
+    "hfocu-adult-columns": ("columns shuffled", "HF-OCU as released"),
 }
 
 
@@ -46,6 +53,15 @@ def shares(values, method, convention, **where):
     return [row | {"share": row["distance"] / nothing[row["seed"], row["m"]]} for row in rows]
 
 
+def closest(rows, method):
+    """Of a baseline's forms and dampings the closest, one row a seed and size."""
+    found = {}
+    for row in of(rows, method=method):
+        place = row["seed"], row["m"]
+        found[place] = min(row["distance"], found.get(place, math.inf))
+    return found
+
+
 def measured(f, values):
     method, convention = METHODS[f["mode"]], f["convention"]
     rows = of(values, convention=convention)
@@ -64,12 +80,28 @@ def measured(f, values):
             over, under = BOUNDS[name]
             sizes = [row for row in values if "bound, public" in row]
             return worst([row | {name: row[over] / row[under]} for row in sizes], name)
+        case "newton" | "jackknife" as name:
+            other = closest(rows, BASELINES[name])
+            mine = [
+                row | {"less": row["distance"] - other[row["seed"], row["m"]]}
+                for row in of(rows, method=method)
+            ]
+            return worst(mine, "less")
+        case "bytes":
+            return {row["seed"]: row["n"] / row["d"] for row in values if "d" in row}
+        case "addition":
+            return worst([row for row in values if "addition" in row], "addition")
+        case "not-above" | "not-below":
+            return worst(of(rows, method=method), "distance")
+        case "wine" | "obesity":
+            return worst(shares(values, method, convention), "share")
 
 
 def check(kept, by_seed, correlation=False):
     values = np.array(list(by_seed.values()))
     z = np.arctanh(values) if correlation else values
-    low, high = stats.t.interval(0.95, len(z) - 1, z.mean(), stats.sem(z))
+    half = stats.t.ppf(0.975, len(z) - 1) * stats.sem(z)
+    low, high = z.mean() - half, z.mean() + half
     back = math.tanh if correlation else float
     expected = [back(z.mean()), back(low), back(high), values.min(), values.max()]
     given = [kept[key] for key in ("mean", "low", "high", "least", "greatest")]
@@ -84,7 +116,7 @@ def test_findings_follow_from_the_rows(name):
     assert kept["findings"] or kept["effects"]
     for f in kept["findings"]:
         by_seed = measured(f, kept["values"])
-        assert len(by_seed) == 7
+        assert sorted(by_seed) == sorted(kept["parameters"]["seeds"])
         check(f, by_seed, correlation=f["criterion"] == "correlation")
 
 
@@ -101,3 +133,20 @@ def test_effects_follow_from_the_rows():
             check(effect[side], by_seed)
         change = {seed: value - found["without"][seed] for seed, value in found["with"].items()}
         check(effect["change"], change)
+
+
+def test_effects_on_other_data_sets_follow_from_the_rows():
+    for name in (name for name in KEPT if name.startswith("other-data-sets")):
+        for effect in KEPT[name]["effects"]:
+            m = int(effect["setting"].split("m = ")[1].split(",")[0])
+            rows = of(KEPT[name]["values"], m=m, convention="R1")
+            sides = {
+                side: {row["seed"]: row["distance"] for row in of(rows, method=method)}
+                for side, method in zip(
+                    ("with", "without"), DISTANCES[effect["subject"]], strict=True
+                )
+            }
+            for side, by_seed in sides.items():
+                check(effect[side], by_seed)
+            without = sides["without"]
+            check(effect["change"], {k: v - without[k] for k, v in sides["with"].items()})
