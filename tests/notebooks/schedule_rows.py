@@ -1,0 +1,76 @@
+"""What the claims of chapter 10 are judged by, made again from recorded rows by other code."""
+
+import io
+import math
+
+import pandas as pd
+from scipy import stats
+
+from tests.notebooks.references import NOTEBOOKS
+from unlearning.companion.chapters import chapters, read_chapter
+
+
+def digitised():
+    """The published step-size figure, as chapter 10 has it."""
+    cells = read_chapter(chapters(NOTEBOOKS)["10_schedule"]).cells
+    (source,) = [c.source for c in cells if "digitised = pd.read_csv" in c.source]
+    return pd.read_csv(io.StringIO(source.split('"""')[1])).set_index("step size")
+
+
+def schedule_finding(f, values):
+    """The quantity of a criterion, for each seed."""
+    steps = [r for r in values if "convention" in r and "epochs" not in r and "clip" not in r]
+    if f["criterion"] in ("rank-of-distance", "rank-of-share"):
+        return ranks(steps, f["criterion"] == "rank-of-share")
+    if f["criterion"] == "share-unconverged":
+        return unconverged([r for r in values if "epochs" in r])
+    return {42: figure(steps)[f["criterion"]]}
+
+
+def distances(rows, *keys):
+    """Distances of HF-OCU and of doing nothing under R2, by the keys."""
+    found = {"HF-OCU": {}, "do nothing": {}}
+    for r in rows:
+        if r["convention"] == "R2" and r["method"] in found:
+            distance = math.inf if r["distance"] is None else r["distance"]
+            found[r["method"]][tuple(r[key] for key in keys)] = distance
+    return found
+
+
+def ranks(rows, relative):
+    found = distances(rows, "seed", "m", "step size")
+    least = {}
+    for seed, m in {key[:2] for key in found["HF-OCU"]}:
+        keys = sorted(key for key in found["HF-OCU"] if key[:2] == (seed, m))
+        value = [
+            found["HF-OCU"][key] / (found["do nothing"][key] if relative else 1) for key in keys
+        ]
+        rank = stats.spearmanr([key[2] for key in keys], value).statistic
+        least[seed] = min(rank, least.get(seed, 1.0))
+    return least
+
+
+def unconverged(rows):
+    base = [r for r in rows if (r["step size"], r["decay"]) == (0.05, 0.995)]
+    found = distances([r for r in base if r["gradient norm"] > 0.1], "seed", "m", "epochs")
+    largest = {}
+    for key, distance in found["HF-OCU"].items():
+        share = distance / found["do nothing"][key]
+        largest[key[0]] = max(share, largest.get(key[0], 0.0))
+    return largest
+
+
+def figure(rows):
+    """The three quantities of the step-size figure."""
+    rows = [r for r in rows if r["convention"] == "R1" and r["m"] == 50]
+    released, learned = (
+        {r["step size"]: r for r in rows if r["method"] == method}
+        for method in ("HF-OCU as released", "do nothing")
+    )
+    points = digitised()
+    until = [eta for eta in points.index if eta <= 0.26]
+    gap = max(abs(released[eta]["distance"] - points.loc[eta, "distance"]) for eta in until)
+    off = max(abs(100 * learned[eta]["accuracy"] - points.loc[eta, "accuracy"]) for eta in until)
+    late = max(released[eta]["distance"] for eta in (0.27, 0.28, 0.29))
+    growth = late / released[0.26]["distance"]
+    return {"digitised-distance": gap, "digitised-accuracy": off, "growth": growth}
