@@ -5,7 +5,12 @@ summary names the reason.
 """
 
 import os
+import signal
 from pathlib import Path
+
+# A shell that starts a job in the background has it ignore Ctrl-C, which tests send to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything imports NumPy or PyTorch: two workers with two threads each would only wait.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
