@@ -11,10 +11,10 @@ from unlearning.companion import record
 
 KEPT = record.load_all()
 METHODS = {"as_specified": "HF-OCU", "as_released": "HF-OCU as released"}
-BOUNDS = {  # criterion: (numerator, denominator)
-    "above": ("error", "bound, any set"),
-    "useful": ("bound, any set", "do nothing"),
-    "useful-one-set": ("bound, one set", "do nothing"),
+BOUNDS = {  # criterion: (numerators, of which the largest counts; denominator)
+    "above": (("error", "error, classes"), "bound, any set"),
+    "useful": (("bound, any set",), "do nothing"),
+    "useful-one-set": (("bound, one set",), "do nothing"),
 }
 BASELINES = {"newton": "Newton", "jackknife": "jackknife"}
 STEPS = {
@@ -80,7 +80,8 @@ def measured(f, values):
         case "above" | "useful" | "useful-one-set" as name:
             over, under = BOUNDS[name]
             sizes = [row for row in values if "bound, public" in row]
-            return worst([row | {name: row[over] / row[under]} for row in sizes], name)
+            ratios = [{name: max(row[o] for o in over) / row[under]} for row in sizes]
+            return worst([a | b for a, b in zip(sizes, ratios, strict=True)], name)
         case "newton" | "jackknife" as name:
             other = closest(rows, BASELINES[name])
             mine = [
