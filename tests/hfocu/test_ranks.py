@@ -238,6 +238,16 @@ def test_a_part_that_went_missing_can_be_computed_again(tmp_path):
     assert torch.equal(found.vectors[:], before)
 
 
+def test_settings_that_can_be_read_only_once_count_in_every_part(tmp_path):
+    small = problem(n_train=40, epochs=1)
+    run = ul.train(*small)
+    expected = ul.recollect(run, quirks=ul.AS_RELEASED, sets=[[1, 2], [7]])
+    once = {"quirks": iter(ul.AS_RELEASED), "sets": [iter([1, 2]), [7]]}
+    found = ul.recollect_on_ranks(*small, tmp_path, **once)
+    assert found.quirks == expected.quirks
+    torch.testing.assert_close(found.vectors[:], expected.vectors, rtol=0, atol=1e-12)
+
+
 def test_a_part_that_there_is_not_is_refused_also_when_all_is_done(tmp_path):
     small = problem(n_train=40, epochs=1)
     ul.recollect_on_ranks(*small, tmp_path)

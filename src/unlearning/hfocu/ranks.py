@@ -81,14 +81,16 @@ def recollect_on_ranks(
     with _ranks(start.device, alone=part is not None) as ranks:
         part = part or (ranks.number + 1, ranks.count)
         whole, asked = _whole(folder), Settings.of(**settings, part=part, folder=folder)
+        # As they were checked: an iterator, of quirks for one, can be read only once.
+        settings = {name: getattr(asked, name) for name in settings}
         if not whole:
             _refuse_another_number(folder, part[1])
             _refuse_now(Along(objective, samples, schedule, start), asked)
-        how = {key: settings[key] for key in ("save_every",) if key in settings}
+        problem = (objective, samples, schedule, start)
         if ranks.number == 0:
-            _trained(objective, samples, schedule, start, folder, **how)
+            _trained(*problem, folder, asked.save_every)
         ranks.wait()
-        run = _trained(objective, samples, schedule, start, folder, **how)
+        run = _trained(*problem, folder, asked.save_every)
         if whole:
             return recollect(run, folder=folder, **settings)
         _compute(run, folder, part, ranks, settings)
@@ -179,12 +181,15 @@ def _refuse_another_number(folder: Path, count: int) -> None:
                         f"{count}; {advice}")  # fmt: skip
 
 
-def _trained(objective, samples, schedule, start: torch.Tensor, folder: Path, **how) -> Run:
+def _trained(
+    objective, samples, schedule, start: torch.Tensor, folder: Path, save_every: float
+) -> Run:
     """The run in the folder; it is trained if it is not there, by one process at a time."""
     place = folder / "run"
     with held(folder / "locks", "run", wait=True):
         if not (place / MANIFEST).exists():
-            train(objective, samples, schedule, initial_weights=start, folder=place, **how)
+            how = {"initial_weights": start, "folder": place, "save_every": save_every}
+            train(objective, samples, schedule, **how)
     run = open_run(place, objective, samples)
     if run.schedule != schedule or not torch.equal(run.initial_weights, start):
         differs = "initial weights" if run.schedule == schedule else f"schedule: {run.schedule}"
