@@ -122,8 +122,8 @@ class Work:
 
     def finish(self, content: dict[str, Any]) -> None:
         """Write the manifest of the finished store, and forget the state."""
-        # Parts of one whole must differ in nothing but their rows, and how these were computed.
         self._check(self._blocks, self._state)
+        # Parts of one whole must differ in nothing but their rows, and how these were computed.
         identity = {key: value for key, value in self.identity.items() if key != "rows"}
         computed = [{"rows": self.identity["rows"], **self._computed}]
         whole = {**content, "identity": identity, "computed": computed, "blocks": self._blocks}
