@@ -9,8 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scipy.optimize import brentq
-from scipy.stats import norm
+from dp_accounting import get_sigma_gaussian
 
 from unlearning.base import checks
 
@@ -95,13 +94,7 @@ def gaussian_scale(epsilon: float, delta: float) -> float:
         ValueError: if epsilon is not positive or delta not between 0 and 1.
     """
     _check(epsilon, delta)
-
-    def missing(log_sigma: float) -> float:
-        sigma = math.exp(log_sigma)
-        one, two = 1 / (2 * sigma), epsilon * sigma
-        return norm.cdf(one - two) - math.exp(epsilon + norm.logcdf(-one - two)) - delta
-
-    return math.exp(brentq(missing, -30.0, 30.0, xtol=1e-13))
+    return get_sigma_gaussian(epsilon, delta)
 
 
 def published_rates(n: int, d: int, epsilon: float, delta: float) -> dict[str, float]:
