@@ -106,7 +106,8 @@ def main(root, kills, seed):
     for number in range(kills):
         folder = Path(root, f"work-{number // 20}")
         before = check(folder, 0)
-        confirmed = kill_once(folder, rng.uniform(0, longest))
+        # Of a new folder, at once: kills during the very first save must be among them.
+        confirmed = kill_once(folder, rng.uniform(0, longest) if number % 20 else 0.0)
         left = check(folder, max(before, confirmed))
         names = {path.name for path in folder.glob("*")}
         counts["kills"] += 1
