@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import stats
-
 import unlearning as ul
 from benchmarks import clock, count, problems
 from benchmarks.logistic import fused_together, walk
+from unlearning.base.timing import slope
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,6 @@ def measure(sizes: Sizes, device: str = "cpu") -> dict:
         slopes[name] = slope([r[name] for r in swept], [r["median_ms"] for r in swept])
     settings = {"batch": sizes.batch, "n": n, "d": 10 * (features + 1), "epochs": epochs}
     return {"settings": settings, "probe": probe, "rows": rows, "slopes": slopes}
-
-
-def slope(sizes: list[float], times: list[float]) -> dict[str, float]:
-    """Exponent of the power law through the points, by least squares of logarithms."""
-    fit = stats.linregress(np.log(sizes), np.log(times))
-    half = stats.t.ppf(0.975, len(sizes) - 2) * fit.stderr
-    return {"slope": fit.slope, "standard error": fit.stderr,
-            "low": fit.slope - half, "high": fit.slope + half}  # fmt: skip
 
 
 def _run(n: int, features: int, epochs: int, batch: int, device: str) -> ul.Run:

@@ -11,7 +11,7 @@ import torch
 
 import unlearning as ul
 from benchmarks import __main__ as benchmarks
-from benchmarks import growth, memory, problems, released
+from benchmarks import memory, problems, released
 from unlearning.curvature import products
 from unlearning.hfocu.recursion import Recursion
 from unlearning.hfocu.steps import Rule
@@ -126,15 +126,6 @@ def test_the_released_way_makes_the_step_of_the_recursion():
         released.step(objective, run.weights_at(t), rows.inputs, rows.labels,
                       run.step_sizes[t], found, batch)  # fmt: skip
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_slope_of_a_power_law():
-    sizes = [1, 2, 4, 8]
-    found = growth.slope(sizes, [3 * s**1.5 for s in sizes])
-    assert found["slope"] == pytest.approx(1.5)
-    assert found["standard error"] == pytest.approx(0, abs=1e-6)
-    crooked = growth.slope(sizes, [1, 2, 5, 8])
-    assert crooked["low"] < crooked["slope"] < crooked["high"]
 
 
 def test_every_measurement_is_a_script_with_sizes():

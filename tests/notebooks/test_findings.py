@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.notebooks import cost_rows
 from tests.notebooks.schedule_rows import schedule_finding
 from unlearning.companion import record
 
@@ -64,6 +65,8 @@ def closest(rows, method):
 
 
 def measured(f, values):
+    if f["claim"] in cost_rows.CLAIMS:
+        return cost_rows.cost_finding(f, values)
     method, convention = METHODS[f["mode"]], f["convention"]
     rows = of(values, convention=convention)
     match f["criterion"]:
