@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.notebooks import risk_rows
 from tests.notebooks.schedule_rows import schedule_finding
 from unlearning.companion import record
 
@@ -64,6 +65,8 @@ def closest(rows, method):
 
 
 def measured(f, values):
+    if f["claim"] in risk_rows.CLAIMS:
+        return risk_rows.risk_finding(f, values)
     method, convention = METHODS[f["mode"]], f["convention"]
     rows = of(values, convention=convention)
     match f["criterion"]:
