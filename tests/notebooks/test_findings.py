@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.notebooks import cost_rows
+from tests.notebooks import cost_rows, risk_rows
 from tests.notebooks.schedule_rows import schedule_finding
 from unlearning.companion import record
 
@@ -65,6 +65,8 @@ def closest(rows, method):
 
 
 def measured(f, values):
+    if f["claim"] in risk_rows.CLAIMS:
+        return risk_rows.risk_finding(f, values)
     if f["claim"] in cost_rows.CLAIMS:
         return cost_rows.cost_finding(f, values)
     method, convention = METHODS[f["mode"]], f["convention"]
