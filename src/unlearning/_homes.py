@@ -12,6 +12,7 @@ HOMES = {
     "hfocu.deletion": ("forget",),
     "hfocu.approximators": ("Approximators", "open_approximators"),
     "hfocu.ranks": ("merge_parts", "recollect_on_ranks"),
+    "hfocu.repair": ("Repaired", "repair"),
     "hfocu.recollection": ("AS_RELEASED", "recollect", "train_and_recollect"),
     "hfocu.steps": ("QUIRKS",),
     "problem.models": ("models",),

@@ -81,7 +81,7 @@ def notation_names():
 @pytest.mark.parametrize("name", notation_names())
 def test_notation_names_what_the_library_has(name):
     homes = {"run": ul.Run, "schedule": ul.Schedule, "objective": ul.Objective,
-             "approximators": ul.Approximators, "ul": ul}  # fmt: skip
+             "approximators": ul.Approximators, "repaired": ul.Repaired, "ul": ul}  # fmt: skip
     owner, _, attribute = name.removesuffix("[t]").partition(".")
     if name == "len(run)":
         assert hasattr(ul.Run, "__len__")
