@@ -76,7 +76,7 @@ def test_the_published_numbers_in_code_are_those_of_the_table():
     assert len(rows) == 6
     by_place = {}
     for row in rows:
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        cells = [cell.strip() for cell in row.replace("&nbsp;", " ").strip("|").split("|")]
         name = cells[0].split()[0].lower()
         m = int(cells[1].rstrip("?"))
         pairs = [tuple(float(x) for x in c.split("±")) for c in cells[2:] if "±" in c]
