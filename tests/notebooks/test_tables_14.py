@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import unlearning as ul
+from tests.notebooks.references import REFERENCES, is_checked, read
 from unlearning.companion.chapters import chapters, notebooks_folder, read_chapter
 from unlearning.companion.parameters import (
     check_parameters,
@@ -76,7 +77,7 @@ def test_the_published_numbers_in_code_are_those_of_the_table():
     assert len(rows) == 6
     by_place = {}
     for row in rows:
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        cells = [cell.strip() for cell in row.replace("&nbsp;", " ").strip("|").split("|")]
         name = cells[0].split()[0].lower()
         m = int(cells[1].rstrip("?"))
         pairs = [tuple(float(x) for x in c.split("±")) for c in cells[2:] if "±" in c]
@@ -93,3 +94,21 @@ def test_the_schedule_that_is_not_recorded_fits_the_chapter():
     assert set(given) == set(declared) - {"record"}
     steps = given["epochs"] * -(-given["n_train"] // given["batch_size"])
     assert f"{steps:,}" in TEXT
+
+
+def test_what_the_prose_says_of_the_released_recursion_is_what_the_page_prints():
+    reference = read(REFERENCES / f"{NAME}.ipynb")
+    printed = "".join(
+        output.get("text", "")
+        for cell in reference.cells
+        if cell.cell_type == "code" and is_checked(cell)
+        for output in cell.outputs
+    )
+    prose = " ".join(TEXT.split())
+    seeds = re.findall(r"as released +(\d of \d)", printed)
+    shares = re.findall(r"mean, as released / nothing: ([\d.]+)", printed)
+    assert len(seeds) == len(shares) == 2
+    first, second = seeds
+    said = f"for {first} seeds at $m = 7$ and for {second} at $m = 14$"
+    assert prose.count(said) == 2
+    assert "its distance is {} and {} of that of doing nothing".format(*shares) in prose

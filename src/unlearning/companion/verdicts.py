@@ -124,11 +124,12 @@ def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict
 
 def measured(found: Mapping[str, Any], digits: int = 3) -> str:
     """A finding's value in words: convention, mean, 95% interval, and the seeds' extremes."""
-    value = f"{found['mean']:.{digits}g}"
-    if "low" in found:
-        value += f" [{found['low']:.{digits}g}, {found['high']:.{digits}g}]"
     convention = f"{found['convention']}: " if found["convention"] else ""
+    value = f"{convention}{found['mean']:.{digits}g}"
     if found["count"] == 1:
-        return f"{convention}{value}, 1 seed"
+        return f"{value}, 1 seed"
+    if found["least"] == found["greatest"]:
+        return f"{value}, the same for all {found['count']} seeds"
+    value += f" [{found['low']:.{digits}g}, {found['high']:.{digits}g}]"
     ends = f"from {found['least']:.{digits}g} to {found['greatest']:.{digits}g}"
-    return f"{convention}{value}, {found['count']} seeds {ends}"
+    return f"{value}, {found['count']} seeds {ends}"
