@@ -74,7 +74,7 @@ def test_clipping_each_sample_is_nearly_the_whole_effect():
 @pytest.mark.parametrize("name", ["Newton", "jackknife"])
 def test_baselines_as_released_leave_the_model_where_it_is(name):
     released, nothing = (means("distance", m) for m in (f"{name} as released", "do nothing"))
-    assert released.to_numpy() == pytest.approx(nothing.to_numpy(), abs=1e-4)
+    assert released.to_numpy() == pytest.approx(nothing.to_numpy(), abs=2e-4)
     slope = means("slope forget", f"{name} as released")
     assert slope.abs().max() < 1e-3
 
@@ -114,3 +114,36 @@ def test_what_newton_leaves_is_what_its_formula_does_not_see():
     assert whole.between(0.98, 1.1).all()
     change = (left["Newton, one-term"] / pieces["change of the offset"]).groupby("order").mean()
     assert change.between(1.0, 1.3).all()
+
+
+def test_who_is_closer_turns_with_the_order_of_the_batches():
+    for convention in ("R1", "R2", "R3"):
+        ours, newton = shares("reshuffled", convention)
+        gap = (ours - newton).unstack().mean()
+        assert (gap.loc[50:] > 0).all()
+    for convention in ("R1", "R2"):
+        ours, newton = shares("fixed", convention)
+        gap = (ours - newton).unstack().mean()
+        assert (gap.loc[:200] < 0).all()
+        assert (gap.loc[250:] > 0).all()
+
+
+def test_the_jackknife_is_farther():
+    wide = ROWS.pivot_table("distance", ["order", "convention", "seed", "m"], "method")
+    other = wide[["jackknife, one-term", "jackknife, full"]].min(axis=1)
+    closer = (wide["HF-OCU"] < other).groupby("order").mean()
+    assert closer["fixed"] == 1.0
+    assert closer["reshuffled"] > 0.98
+
+
+def test_slopes():
+    assert means("slope forget", "Newton, one-term").between(0.85, 1.05).all()
+    assert (means("slope forget", "jackknife, one-term") < 0.9).all()
+
+
+def test_another_order_moves_less_where_each_epoch_has_its_own():
+    wide = ROWS[ROWS["convention"] == "R1"].pivot_table("distance", ["order", "m"], "method")
+    assert (wide.loc["reshuffled", "other order"] < wide.loc["fixed", "other order"] / 2).all()
+    for name in ("fine-tune", "Newton, full"):
+        ratio = wide.loc["fixed", name] / wide.loc["fixed", "other order"]
+        assert ratio.between(0.65, 1.35).all()
