@@ -14,6 +14,9 @@ LOOKS = {
     "HF-OCU as released": {"color": "#D55E00", "marker": "v", "linestyle": "-."},
     "other order": {"color": "#CC79A7", "marker": "D", "linestyle": ":"},
     "retrained": {"color": "#009E73", "marker": "^", "linestyle": "-"},
+    "Newton step": {"color": "#E69F00", "marker": "P", "linestyle": "-"},
+    "jackknife": {"color": "#56B4E9", "marker": "X", "linestyle": "-"},
+    "NegGrad": {"color": "#000000", "marker": "*", "linestyle": ":"},
     "theory": {"color": "#999999", "marker": "", "linestyle": ":"},
 }
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
