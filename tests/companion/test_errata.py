@@ -99,10 +99,11 @@ def test_something_else_than_the_list_is_refused(tmp_path, text):
 
 
 def test_switches_are_the_librarys():
-    known = {*ul.QUIRKS, "AS_RELEASED", "convention", "reshuffle", "draw_forget_set"}
+    wholes = {"AS_RELEASED", "NEWTON_AS_RELEASED", "draw_forget_set"}
+    quirks = {*ul.QUIRKS, *ul.NEWTON_QUIRKS}
     named = {entry["switch"] for entry in ENTRIES} - {None}
-    assert set(ul.QUIRKS) <= named <= known
-    for name in named & {"AS_RELEASED", "draw_forget_set"}:
+    assert quirks <= named <= quirks | wholes | {"convention", "reshuffle"}
+    for name in named & wholes:
         assert hasattr(ul, name)
 
 

@@ -1,5 +1,7 @@
 """What chapter 09 says in prose about its record, held against the record itself."""
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -147,3 +149,17 @@ def test_another_order_moves_less_where_each_epoch_has_its_own():
     for name in ("fine-tune", "Newton, full"):
         ratio = wide.loc["fixed", name] / wide.loc["fixed", "other order"]
         assert ratio.between(0.65, 1.35).all()
+
+
+def test_newtons_norms_scatter_about_twice_as_much():
+    spreads = [
+        f["mean"]
+        for f in PAPER["findings"]
+        if (f["claim"], f["criterion"]) == ("hfocu-figure-4-baselines", "newton-logistic")
+    ]
+    assert len(spreads) == 2
+    assert all(1.7 < math.exp(value) < 2.5 for value in spreads)
+    exact = FRAME[FRAME["method"] == "do nothing"].set_index(["convention", "seed", "m"])
+    for name, low, high in (("HF-OCU", 0.7, 0.9), ("Newton, one-term", 0.95, 1.05)):
+        mine = FRAME[FRAME["method"] == name].set_index(["convention", "seed", "m"])
+        assert low < (mine["norm"] / exact["distance"]).loc["R2"].mean() < high
