@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.notebooks.schedule_rows import schedule_finding
+from tests.notebooks.schedule_rows import RANKS, schedule_finding
 from unlearning.companion import record
 
 KEPT = record.load_all()
@@ -132,7 +132,7 @@ def test_findings_follow_from_the_rows(name):
         if len(by_seed) == 1:
             check_ends(f, by_seed)
             continue
-        on_fishers_scale = f["criterion"] in ("correlation", "rank-of-distance", "rank-of-share")
+        on_fishers_scale = f["criterion"] in ("correlation", *RANKS)
         check(f, by_seed, correlation=on_fishers_scale)
 
 
