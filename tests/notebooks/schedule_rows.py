@@ -9,6 +9,14 @@ from scipy import stats
 from tests.notebooks.references import NOTEBOOKS
 from unlearning.companion.chapters import chapters, read_chapter
 
+OVERFLOW = 1e300  # chapter 10 says this for a distance that has left the range of numbers
+RANKS = {  # criterion: (relative to doing nothing, up to this step size)
+    "rank-of-distance": (False, math.inf),
+    "rank-of-share": (True, math.inf),
+    "stable-rank-of-distance": (False, 0.25),
+    "stable-rank-of-share": (True, 0.25),
+}
+
 
 def digitised():
     """The published step-size figure, as chapter 10 has it."""
@@ -20,11 +28,17 @@ def digitised():
 def schedule_finding(f, values):
     """The quantity of a criterion, for each seed."""
     steps = [r for r in values if "convention" in r and "epochs" not in r and "clip" not in r]
-    if f["criterion"] in ("rank-of-distance", "rank-of-share"):
-        return ranks(steps, f["criterion"] == "rank-of-share")
+    if f["criterion"] in RANKS:
+        relative, most = RANKS[f["criterion"]]
+        return ranks([r for r in steps if r["step size"] <= most], relative)
     if f["criterion"] == "share-unconverged":
         return unconverged([r for r in values if "epochs" in r])
     return {42: figure(steps)[f["criterion"]]}
+
+
+def far(row):
+    """The distance of a row; infinite where it has left the range of numbers."""
+    return math.inf if row["distance"] is None else row["distance"]
 
 
 def distances(rows, *keys):
@@ -32,8 +46,7 @@ def distances(rows, *keys):
     found = {"HF-OCU": {}, "do nothing": {}}
     for r in rows:
         if r["convention"] == "R2" and r["method"] in found:
-            distance = math.inf if r["distance"] is None else r["distance"]
-            found[r["method"]][tuple(r[key] for key in keys)] = distance
+            found[r["method"]][tuple(r[key] for key in keys)] = far(r)
     return found
 
 
@@ -55,7 +68,7 @@ def unconverged(rows):
     found = distances([r for r in base if r["gradient norm"] > 0.1], "seed", "m", "epochs")
     largest = {}
     for key, distance in found["HF-OCU"].items():
-        share = distance / found["do nothing"][key]
+        share = min(distance / found["do nothing"][key], OVERFLOW)
         largest[key[0]] = max(share, largest.get(key[0], 0.0))
     return largest
 
@@ -69,8 +82,8 @@ def figure(rows):
     )
     points = digitised()
     until = [eta for eta in points.index if eta <= 0.26]
-    gap = max(abs(released[eta]["distance"] - points.loc[eta, "distance"]) for eta in until)
+    gap = max(abs(far(released[eta]) - points.loc[eta, "distance"]) for eta in until)
     off = max(abs(100 * learned[eta]["accuracy"] - points.loc[eta, "accuracy"]) for eta in until)
-    late = max(released[eta]["distance"] for eta in (0.27, 0.28, 0.29))
-    growth = late / released[0.26]["distance"]
-    return {"digitised-distance": gap, "digitised-accuracy": off, "growth": growth}
+    growth = max(far(released[eta]) for eta in (0.27, 0.28, 0.29)) / far(released[0.26])
+    found = {"digitised-distance": gap, "digitised-accuracy": off, "growth": growth}
+    return {name: min(value, OVERFLOW) for name, value in found.items()}

@@ -8,7 +8,7 @@ from scipy import stats
 
 from tests.notebooks import cost_rows, risk_rows, verification_rows
 from tests.notebooks.repair_rows import repair_finding
-from tests.notebooks.schedule_rows import schedule_finding
+from tests.notebooks.schedule_rows import RANKS, schedule_finding
 from unlearning.companion import record
 
 KEPT = record.load_all()
@@ -132,7 +132,7 @@ def test_findings_follow_from_the_rows(name):
         if len(by_seed) == 1:
             check_ends(f, by_seed)
             continue
-        on_fishers_scale = f["criterion"] in ("correlation", "rank-of-distance", "rank-of-share")
+        on_fishers_scale = f["criterion"] in ("correlation", *RANKS)
         # Spreads are small differences of rounded numbers, and pseudo-values take seven times them.
         within = 2e-3 if f["claim"].startswith("hfocu-figure-4") else 5e-6
         check(f, by_seed, correlation=on_fishers_scale, within=within)

@@ -4,6 +4,7 @@ import pytest
 
 import unlearning as ul
 from tests.notebooks.schedule_rows import digitised
+from unlearning.companion import record
 
 POINTS = digitised()
 
@@ -29,3 +30,20 @@ def test_as_released_it_is_where_the_figure_has_it(step_size, tmp_path, monkeypa
     assert distance == pytest.approx(POINTS.loc[step_size, "distance"], abs=0.005)
     learned = 100 * objective.accuracy(run.weights, data.test)
     assert learned == pytest.approx(POINTS.loc[step_size, "accuracy"], abs=1.0)
+
+
+def test_what_the_text_says_of_the_figures_record():
+    for kept in [k for name, k in record.load_all().items() if name == "schedule-step-size-figure"]:
+        rows = [r for r in kept["values"] if r.get("method") == "HF-OCU as released"]
+        ends = {r["step size"]: r for r in kept["values"] if "double" in r and r not in rows}
+        released = {r["step size"]: r for r in rows if "double" in r}
+        assert ends[0.25]["single"] == pytest.approx(ends[0.25]["double"], rel=0.01)
+        for precision in ("single", "double"):  # as specified it breaks first
+            assert ends[0.26][precision] > 2 * released[0.26][precision]
+        early = [r for r in kept["values"] if r["step size"] == 0.25 and "step" in r]
+        longest = [max(r[name] for r in early) for name in ("HF-OCU", "true change")]
+        assert longest[0] > 50 * longest[1]
+        accuracy = {r["step size"]: r["accuracy"] for r in rows if "accuracy" in r}
+        assert accuracy[0.32] < 0.2 < 0.8 < accuracy[0.25]
+        (gap,) = [f for f in kept["findings"] if f["criterion"] == "digitised-distance"]
+        assert 0.005 < gap["mean"] < 0.005 + 0.003
