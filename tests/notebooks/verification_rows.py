@@ -59,9 +59,10 @@ def verification_finding(f, values):
     claim, criterion = f["claim"], f["criterion"]
     if claim.startswith("hfocu-figure-4"):
         return spreads(f, values)
-    order = "reshuffled" if criterion.endswith("-reshuffled") else "fixed"
-    table = places(values, f["convention"], order)
+    table = places(values, f["convention"])
     method = METHODS[f["mode"]]
+    if claim.endswith("-baselines"):
+        return comparison(criterion, values, f["convention"])
     if criterion in ("correlation", "slope"):
         column = {"correlation": "pearson forget", "slope": "slope forget"}[criterion]
         return each_seed({k: one(rows, method)[column] for k, rows in table.items()}, min)
@@ -69,9 +70,6 @@ def verification_finding(f, values):
         other = NAMES[criterion.split("-")[0]]
         gaps = {k: one(r, method)["accuracy"] - one(r, other)["accuracy"] for k, r in table.items()}
         return each_seed(gaps, np.mean)
-    if claim.endswith("-baselines"):
-        other = NAMES[criterion.split("-")[0]]
-        return each_seed({k: share(r, method) - share(r, other) for k, r in table.items()}, max)
     floor = {row["seed"]: row["floor"] for row in values if "floor" in row}
     if claim == "hfocu-figure-1a-distance":
         floor = dict.fromkeys(floor, 0.0)
@@ -80,6 +78,21 @@ def verification_finding(f, values):
         for (seed, m), rows in table.items()
     }
     return each_seed(shares, max)
+
+
+def comparison(criterion, values, convention):
+    """HF-OCU less another method: at one size, or averaged over the sizes."""
+    name, what = criterion.split("-", 1)
+    other, order = NAMES[name], "fixed"
+    if what == "one-term":
+        other = f"{other}, one-term"
+    elif not what.isdigit():
+        order = what.replace("-even", ", even")
+    table = places(values, convention, order)
+    less = {place: share(r, "HF-OCU") - share(r, other) for place, r in table.items()}
+    if what.isdigit():
+        return {seed: value for (seed, m), value in less.items() if m == int(what)}
+    return each_seed(less, np.mean)
 
 
 def log_spread(ratios):
@@ -92,12 +105,16 @@ def spreads(f, values):
     other = f"{NAMES[f['criterion'].split('-')[0]]}, one-term"
     if f["criterion"].endswith("-sets"):
         return {s: sign * gap for s, gap in spreads_of_sets(values, other).items()}
-    table = places(values, f["convention"])
+    order = "reshuffled" if f["criterion"].endswith("-reshuffled") else "fixed"
+    table = places(values, f["convention"], order)
     ratios = {
         place: [one(rows, name)["norm"] / one(rows, "do nothing")["distance"]
                 for name in ("HF-OCU", other)]
         for place, rows in table.items()
     }  # fmt: skip
+    if f["criterion"].endswith("-norm"):
+        off = {place: [abs(math.log(ratio)) for ratio in pair] for place, pair in ratios.items()}
+        return each_seed({place: ours - theirs for place, (ours, theirs) in off.items()}, np.mean)
     seeds, sizes = (list(dict.fromkeys(key[i] for key in ratios)) for i in (0, 1))
 
     def statistic(some):
@@ -130,7 +147,8 @@ def sides_of(effect, values):
     if subject == "hfocu-chaotic-network":
         runs = [row for row in values if "floor" in row]
         return [{row["seed"]: row[key] for row in runs} for key in ("floor", "run again")]
-    m, rest = setting.removeprefix("m = ").split(", ")
+    m, rest, *control = setting.removeprefix("m = ").split(", ")
+    even = ", even" if control else ""
     if subject == "hfocu-fixed-batch-order":
         return [
             {
@@ -138,7 +156,7 @@ def sides_of(effect, values):
                 for (seed, size), rows in places(values, rest, order).items()
                 if size == int(m)
             }
-            for order in ("fixed", "reshuffled")
+            for order in (f"fixed{even}", f"reshuffled{even}")
         ]
     table = {seed: rows for (seed, size), rows in places(values, "R1").items() if size == int(m)}
     return [{seed: share(rows, name) for seed, rows in table.items()} for name in STEPS[subject]]
