@@ -112,16 +112,48 @@ def test_the_earlier_methods_agree_with_another_implementation(m, method, measur
     assert row["distance"].item() == pytest.approx(measured_elsewhere, rel=2e-3)
 
 
+PIECES = pd.DataFrame(row for row in PAPER["values"] if "offset" in row)
+PIECES = PIECES.set_index(["order", "seed", "m"])
+R2 = ROWS[ROWS["convention"] == "R2"]
+LEFT = R2.pivot_table("distance", ["order", "seed", "m"], "method")
+
+
 def test_what_newton_leaves_is_what_its_formula_does_not_see():
-    pieces = pd.DataFrame(row for row in PAPER["values"] if "offset" in row)
-    left = ROWS[ROWS["convention"] == "R2"].pivot_table(
-        "distance", ["order", "seed", "m"], "method"
-    )
-    pieces = pieces.set_index(["order", "seed", "m"])
-    whole = (left["Newton, full"] / pieces["offset"]).groupby(["order", "m"]).mean()
+    whole = (LEFT["Newton, full"] / PIECES["offset"]).groupby(["order", "m"]).mean()
     assert whole.between(0.98, 1.1).all()
-    change = (left["Newton, one-term"] / pieces["change of the offset"]).groupby("order").mean()
+    change = (LEFT["Newton, one-term"] / PIECES["change of the offset"]).groupby("order").mean()
     assert change.between(1.0, 1.3).all()
+
+
+def test_left_and_change_are_not_the_same_vector():
+    rest, left = PIECES["left less the change"], LEFT["Newton, one-term"]
+    assert rest["fixed", 42, 50] == pytest.approx(0.0094, abs=2e-4)
+    assert rest["fixed", 42, 300] == pytest.approx(0.0480, abs=5e-4)
+    lower = (left - PIECES["change of the offset"]).abs()
+    assert (rest >= lower - 1e-6).all()  # the triangle inequality
+
+
+@pytest.mark.parametrize(("seed", "end", "goal"), [(42, 0.0924, 0.0700), (5, 0.0676, 0.0449)])
+def test_the_goal_of_a_fixed_order_agrees_with_another_implementation(seed, end, goal):
+    (row,) = (r for r in PAPER["values"] if "from goal to the end" in r and r["seed"] == seed)
+    assert row["rows of the last batch"] == 8
+    assert row["from minimiser to the end"] == pytest.approx(end, abs=2e-4)
+    assert row["from minimiser to goal"] == pytest.approx(goal, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("order", "seed", "m", "measured_elsewhere"),
+    [
+        ("fixed, even", 42, 50, 0.019),
+        ("fixed, even", 42, 300, 0.103),
+        ("fixed, even", 5, 50, 0.032),
+        ("fixed, even", 5, 300, 0.155),
+    ],
+)
+def test_the_control_agrees_with_another_implementation(order, seed, m, measured_elsewhere):
+    row = LEFT.loc[order, seed, m]
+    less = (row["HF-OCU"] - row["Newton, one-term"]) / row["do nothing"]
+    assert less == pytest.approx(measured_elsewhere, abs=6e-4)
 
 
 def outcomes(order, convention, other):
@@ -158,8 +190,7 @@ def test_with_a_new_order_in_each_epoch_newton_is_closer(convention, start):
 
 @pytest.mark.parametrize("order", ["fixed", "reshuffled"])
 def test_the_change_of_the_offset_is_smaller_with_a_new_order(order):
-    pieces = pd.DataFrame(row for row in PAPER["values"] if "offset" in row)
-    change = pieces.pivot_table("change of the offset", ["seed", "m"], "order")
+    change = PIECES["change of the offset"].unstack("order")
     assert (change["reshuffled"] < change["fixed"]).all()
     signs = [outcomes(order, c, ["jackknife, one-term", "jackknife, full"]) for c in CONVENTIONS]
     assert all(sign < 0 for found in signs for sign in found.values())
