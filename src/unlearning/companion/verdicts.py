@@ -123,9 +123,12 @@ def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict
 
 
 def measured(found: Mapping[str, Any], digits: int = 3) -> str:
-    """A finding's value in words: convention, mean, 95% interval, and the seeds' extremes."""
+    """A finding's value in words: convention, mean, 95% interval, and the seeds' extremes.
+
+    Two seeds have no interval worth printing: it is nine times as wide as they are apart.
+    """
     value = f"{found['mean']:.{digits}g}"
-    if "low" in found:
+    if "low" in found and found["count"] > 2:
         value += f" [{found['low']:.{digits}g}, {found['high']:.{digits}g}]"
     convention = f"{found['convention']}: " if found["convention"] else ""
     if found["count"] == 1:
