@@ -42,13 +42,13 @@ QUANTITIES = {
 }
 
 
-def kept(rows, column, size="m"):
+def kept(rows, column):
     """The last size, of those in rows, up to which each keeps the limit."""
     last = 0
-    for row in sorted(rows, key=lambda row: row[size]):
+    for row in sorted(rows, key=lambda row: row["m"]):
         if row[column] > LIMIT:
             break
-        last = row[size]
+        last = row["m"]
     return last
 
 
@@ -78,11 +78,11 @@ def of_coins(values, quantity):
 
 def most(rows, column):
     """The size before the first that breaks the limit."""
-    return min(row["deleted"] for row in rows if row[column] > LIMIT) - 1
+    return min(row["m"] for row in rows if row[column] > LIMIT) - 1
 
 
 def ceiling_share(values):
-    columns = ("coin, exact retrain", "coin, HF-OCU", "coin, Newton step")
+    columns = ("exact retrain", "HF-OCU", "Newton step")
     return of_coins(
         values,
         lambda coins: max(min(most(rows, column) for rows in coins) for column in columns)
@@ -93,7 +93,7 @@ def ceiling_share(values):
 def ceiling_control(values):
     return of_coins(
         values,
-        lambda coins: min(kept(rows, "coin, do nothing", "deleted") for rows in coins)
+        lambda coins: min(kept(rows, "do nothing") for rows in coins)
         / coins[0][0]["ceiling"],
     )
 
