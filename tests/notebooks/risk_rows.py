@@ -1,5 +1,9 @@
 """What chapters 6 and 7 are judged by, made again from recorded rows by other code."""
 
+import math
+
+from scipy import optimize, stats
+
 CLAIMS = (
     "hfocu-theorem-6",
     "hfocu-sentence-generalisation-guarantee",
@@ -14,31 +18,48 @@ def risk_finding(f, values):
     """The quantity of a criterion, for each seed."""
     if f["criterion"] in CAPACITIES:
         return CAPACITIES[f["criterion"]](values)
+    counts, quantity = QUANTITIES[f["criterion"]]
     found = {}
-    for row in values:
-        quantity = QUANTITIES[f["criterion"]](row)
-        found.setdefault(row["seed"], []).append(quantity)
+    for row in filter(counts, values):
+        found.setdefault(row["seed"], []).append(quantity(row))
     return {seed: max(values) for seed, values in found.items()}
 
 
-def share(row):
-    return max(row["HF-OCU"] / row["bound"], row["HF-OCU, noise"] / row["bound, noise"])
+def softmax(row):
+    return row["loss"] == "cross_entropy"
 
 
-def beside(method):
-    def ratio(row):
-        counts = row["loss"] == "cross_entropy" and row["over"] == "m"
-        return row["bound, noise"] / row[f"{method}, bound"] if counts else 0.0
-
-    return ratio
+def at_rates(row):
+    return row["over"] == "m"
 
 
-QUANTITIES = {
-    "excess-share": share,
-    "excess-multiple": lambda row: row["bound, noise"] / row["do nothing"],
-    "excess-multiple-bare": lambda row: row["bound"] / row["do nothing"],
-    "bound-newton": beside("Newton step"),
-    "bound-jackknife": beside("jackknife"),
+def noise_share(row):
+    """The noise term from the noise itself: sigma^2 / 2 times a trace of 2 p l2 + 1/2."""
+    sigma = SCALE * row["HF-OCU, E"]
+    return (row["HF-OCU, noise"] - row["HF-OCU"]) / (sigma**2 / 2 * (2 * 8 * 0.2 + 0.5))
+
+
+def beside(column):
+    return (
+        lambda row: softmax(row) and at_rates(row),
+        lambda row: row["bound, noise"] / row[column],
+    )
+
+
+def missed_delta(sigma):
+    """Balle and Wang's equation for epsilon = 1, delta = 1e-5 and a sensitivity of 1."""
+    ends = stats.norm.cdf([0.5 / sigma - sigma, -0.5 / sigma - sigma])
+    return ends[0] - math.e * ends[1] - 1e-5
+
+
+SCALE = optimize.brentq(missed_delta, 1, 10, xtol=1e-13)
+QUANTITIES = {  # which rows count, and what of each
+    "excess-share": (lambda row: True, lambda row: row["HF-OCU"] / row["bound"]),
+    "noise-share": (softmax, noise_share),
+    "excess-zeros": (at_rates, lambda row: row["bound, noise"] / row["zeros"]),
+    "bound-newton": beside("Newton step, bound"),
+    "bound-stated": beside("Newton as stated, bound"),
+    "bound-jackknife": beside("jackknife, bound"),
 }
 
 
