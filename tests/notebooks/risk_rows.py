@@ -106,16 +106,17 @@ def ceiling_share(values):
     columns = ("exact retrain", "HF-OCU", "Newton step")
     return of_coins(
         values,
-        lambda coins: max(min(most(rows, column) for rows in coins) for column in columns)
-        / coins[0][0]["ceiling"],
+        lambda coins: (
+            max(min(most(rows, column) for rows in coins) for column in columns)
+            / coins[0][0]["ceiling"]
+        ),
     )
 
 
 def ceiling_control(values):
     return of_coins(
         values,
-        lambda coins: min(kept(rows, "do nothing") for rows in coins)
-        / coins[0][0]["ceiling"],
+        lambda coins: min(kept(rows, "do nothing") for rows in coins) / coins[0][0]["ceiling"],
     )
 
 

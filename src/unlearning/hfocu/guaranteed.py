@@ -164,9 +164,7 @@ def capacity_rate(constants: Constants, n: int, epsilon: float, delta: float, le
     return n * max(0.0, min(0.5, first, second))
 
 
-def ceiling(
-    n: int, spread: float, epsilon: float, delta: float, limit: float = LIMIT
-) -> Ceiling:
+def ceiling(n: int, spread: float, epsilon: float, delta: float, limit: float = LIMIT) -> Ceiling:
     """What no (epsilon, delta)-unlearning can exceed: the mean of coins worth 0 or ``spread``.
 
     With the loss ``(w - z)^2 / 2`` and coins that show ``spread`` with probability ``1/2 + a`` or
