@@ -125,7 +125,7 @@ def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict
 def measured(found: Mapping[str, Any], digits: int = 3) -> str:
     """A finding's value in words: convention, mean, 95% interval, and the seeds' extremes.
 
-    Two seeds have no interval worth printing: it is nine times as wide as they are apart.
+    Two seeds have no interval worth printing: it is 13 times as wide as they are apart.
     """
     value = f"{found['mean']:.{digits}g}"
     if "low" in found and found["count"] > 2:
