@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from unlearning.companion.costs import break_even, totals
+from tests.notebooks.cost_rows import made_up
+from unlearning.companion.costs import break_even, exponent, exponents, totals
 
 COSTS = {
     "retraining": 1.0, "Newton by CG": 0.6, "HF-OCU, all vectors": 40.0,
@@ -47,3 +48,15 @@ def test_answers_get_cheaper_when_deletions_accumulate():
 
 def test_what_is_not_known_is_left_out():
     assert set(totals({"retraining": 1.0}, 3)) == {"retraining"}
+
+
+def test_exponents_are_those_of_the_laws_that_made_the_rows():
+    rows = made_up(1) + made_up(2, sides=(10, 20, 30))
+    for at, known in {("over n", "HF-OCU, per step"): 1.1, ("over n", "HF-OCU, all vectors"): 2.1,
+                      ("over d", "Newton, request"): 2.8, ("over d", "HF-OCU, per step"): 0.9,
+                      ("additions", "addition"): 1.2}.items():  # fmt: skip
+        assert exponent(rows, *at, 2) == pytest.approx(known)
+    found = exponents(rows, (1, 2))
+    assert found.loc["Newton, request, over d", "measured"] == pytest.approx(2.8)
+    assert "retraining, over n" not in found.index  # has no rows here
+    assert exponent(made_up(1, sides=(10, 20)), "over d", "Newton, request", 1) is None

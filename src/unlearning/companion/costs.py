@@ -1,7 +1,13 @@
-"""Costs added up over deletion requests, in any unit: operations, milliseconds, retrainings."""
+"""Costs added up over deletion requests, in any unit, and how the parts of a request's cost grow."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from unlearning.base.timing import slope
+from unlearning.companion import criteria
 
 #: For each method: what is done before any request, and what a request takes.
 WAYS = {
@@ -14,6 +20,22 @@ WAYS = {
 }
 #: Methods that go over the data that is left: dearer for the first request than for the last.
 OVER_THE_DATA = ("retraining", "Newton by CG")
+#: Exponents of time that operations let expect, by sweep and method.
+EXPONENTS = {
+    ("over n", "HF-OCU, per step"): 1,
+    ("over n", "HF-OCU, all vectors"): 2,
+    ("over n", "retraining"): 1,
+    ("over n", "Newton by CG"): 1,
+    ("over d", "HF-OCU, per step"): 1,
+    ("over d", "retraining"): 1,
+    ("over d", "Newton by CG"): 1,
+    ("over d", "matrix"): 2,
+    ("over d", "Newton, request"): 3,
+    ("over d", "jackknife, request"): 2,
+    ("additions", "addition"): 1,
+}
+
+Rows = Iterable[Mapping[str, Any]]
 
 
 def totals(cost: Mapping[str, float], requests: int, n: int | None = None) -> dict[str, float]:
@@ -51,3 +73,35 @@ def break_even(cost: Mapping[str, float], other: str) -> float:
     if saved <= 0:
         return math.inf if ahead > 0 else 0.0
     return max(0.0, ahead / saved)
+
+
+def exponent(rows: Rows, sweep: str, what: str, seed: int) -> float | None:
+    """Exponent of the power law through the times of one method in one sweep.
+
+    Args:
+        rows: ``part`` (the sweep), ``seed``, ``n`` and ``d``, ``what`` and ``ms``, ``T``.
+        sweep: ``over n``, ``over d`` or ``additions`` (over d).
+        what: the method; ``HF-OCU, per step`` is the recollection over its T steps.
+        seed: whose rows.
+
+    Returns:
+        None if there are fewer than three sizes.
+    """
+    each_step = what == "HF-OCU, per step"
+    name = "HF-OCU, all vectors" if each_step else what
+    mine = [r for r in rows if (r["part"], r["seed"], r.get("what", what)) == (sweep, seed, name)]
+    sizes = [r["n" if sweep == "over n" else "d"] for r in mine]
+    times = [r["ms"] / (r["T"] if each_step else 1) for r in mine]
+    return slope(sizes, times)["slope"] if len(sizes) > 2 else None
+
+
+def exponents(rows: Rows, seeds: Iterable[int]) -> pd.DataFrame:
+    """Expected and measured exponents of each method; the interval is Student's over the seeds."""
+    rows, seeds, found = list(rows), list(seeds), {}
+    for (sweep, what), expected in EXPONENTS.items():
+        fits = {seed: exponent(rows, sweep, what, seed) for seed in seeds}
+        if None not in fits.values():
+            name = f"{what}, {'over d' if sweep == 'additions' else sweep}"
+            found[name] = {"expected": expected} | criteria.summary(fits)
+    frame = pd.DataFrame(found).T.rename(columns={"mean": "measured"})
+    return frame[["expected", "measured", "low", "high"]].astype(float)
