@@ -1,4 +1,4 @@
-"""Costs added up over deletion requests, in any unit, and how the parts of a request's cost grow."""
+"""Costs added up over deletion requests, in any unit, and how times grow."""
 
 import math
 from collections.abc import Iterable, Mapping
