@@ -168,7 +168,7 @@ def test_plots_before_a_record_is_saved_compute_nothing_for_it(name):
 
 
 def names(source):
-    """Names that a cell gives to later ones, functions too, and those it takes from earlier ones."""
+    """Names that a cell gives to later ones, functions too, and those it takes."""
     top = symtable.symtable(source, "cell", "exec")
     given = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
     taken, tables = set(), [top]
