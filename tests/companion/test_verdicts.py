@@ -87,6 +87,14 @@ def test_one_seed_decides_nothing():
     assert "low" not in found
 
 
+def test_two_seeds_are_told_by_their_range():
+    """Their interval is 13 times as wide as they are apart: it says nothing."""
+    two = criteria.finding(DISTANCE, "share", {42: 0.1, 930: 0.3}, convention="R1")
+    assert verdicts.measured(two) == "R1: 0.2, 2 seeds from 0.1 to 0.3"
+    three = criteria.finding(DISTANCE, "share", {42: 0.1, 930: 0.3, 1: 0.2}, convention="R1")
+    assert verdicts.measured(three).startswith("R1: 0.2 [")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -29,6 +29,12 @@ def test_it_is_the_last_size_before_the_first_that_fails(excess, expected):
     assert capacity([1, 5, 20, 50], excess) == expected
 
 
+def test_it_says_all_that_it_may_be():
+    assert str(Capacity(5, 20)) == "5–19"
+    assert str(Capacity(0, 1)) == "0"
+    assert str(Capacity(50, None)) == "≥ 50"
+
+
 @pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0, 10.0, 1000.0])
 @pytest.mark.parametrize("delta", [1e-10, 1e-5, 0.1])
 def test_noise_of_this_scale_has_just_this_delta(epsilon, delta):

@@ -98,7 +98,12 @@ def test_killed_at_random_moments(bench, mode):
     """Killed with nothing prepared for it, again and again, until it has come to its end."""
     rng = random.Random(mode)
     kills = kills_within = chain = 0
-    while kills < KILLS_PER_MODE:
+
+    def enough():
+        return kills >= KILLS_PER_MODE and kills_within > KILLS_PER_MODE / 5
+
+    # On a busy machine fewer of them fall within the work: then more are needed.
+    while not enough() and kills < 4 * KILLS_PER_MODE:
         done, name, chain, wait = [], f"chain-{chain}", chain + 1, bench.seconds / 4
         while True:
             outcome = bench.call(name, kill_after=rng.uniform(0, wait))
@@ -114,7 +119,7 @@ def test_killed_at_random_moments(bench, mode):
             kills_within += len(now) > 0
         bench.check_finished(name)
         assert len(done) >= len(bench.units)
-    assert kills_within > KILLS_PER_MODE / 5  # or the moments would be no test
+    assert enough()  # or the moments would be no test
 
 
 @pytest.mark.parametrize("mode", ["groups of rows, several steps at once", "along with training"])

@@ -4,12 +4,14 @@ from collections import defaultdict
 
 import numpy as np
 
-SWEEPS = {  # criterion without its side: (part, method or None, size, per step)
+SWEEPS = {  # criterion: (part, method or None, size, per step)
     "in-n": ("over n", "HF-OCU, all vectors", "n", True),
     "in-d": ("over d", "HF-OCU, all vectors", "d", True),
     "addition": ("additions", None, "d", False),
-    "newton": ("over d", "Newton, request", "d", False),
-    "jackknife": ("over d", "jackknife, request", "d", False),
+    "newton-above": ("over d", "Newton, request", "d", False),
+    "newton-below": ("over d", "Newton, request", "d", False),
+    "jackknife-above": ("over d", "jackknife, request", "d", False),
+    "jackknife-below": ("over d", "jackknife, request", "d", False),
 }
 
 
@@ -19,8 +21,8 @@ def cost_finding(f, values):
     for row in values:
         by_seed[row["seed"]].append(row)
     name = f["criterion"]
-    if name.endswith(("-above", "-below")):
-        return {seed: exponent(rows, name.rsplit("-", 1)[0]) for seed, rows in by_seed.items()}
+    if name in SWEEPS:
+        return {seed: exponent(rows, name) for seed, rows in by_seed.items()}
     measure = QUANTITIES[f["claim"].removeprefix("hfocu-"), name]
     return {seed: measure(rows) for seed, rows in by_seed.items()}
 
@@ -32,11 +34,17 @@ def exponent(rows, name):
     return float(np.polyfit(np.log([r[size] for r in rows]), np.log(times), 1)[0])
 
 
-def settings(key, pick=max, where=lambda row: True):
+def over(part, key, pick=max, where=lambda row: True):
+    """One of the numbers in the rows of a part."""
+
     def measure(rows):
-        return pick(r[key] for r in rows if r["part"] == "published" and key in r and where(r))
+        return pick(r[key] for r in rows if r["part"] == part and key in r and where(r))
 
     return measure
+
+
+def settings(key, pick=max, where=lambda row: True):
+    return over("published", key, pick, where)
 
 
 def dense(rows):
@@ -48,41 +56,48 @@ def off(rows):
     return abs(row["recollection"] / (row["n"] * row["T"]) - 1)
 
 
-def of(part, what, key):
+def kept(*what):
+    """How far bytes are from four for each number, at most."""
+
     def measure(rows):
-        (row,) = [r for r in rows if r["part"] == part and r["what"] == what]
-        return row[key]
+        mine = [r for r in rows if r["part"] == "bytes" and r["what"] in what]
+        return max(abs(r["bytes"] - 4 * r["numbers"]) / (4 * r["numbers"]) for r in mine)
 
     return measure
 
 
+def growth(rows):
+    return over("request", "over d")(rows) / over("request", "over d", min)(rows)
+
+
 def over_cg(rows):
-    request, step = (of("whole", w, "ms")(rows) for w in ("HF-OCU, request", "Newton by CG"))
-    return request / step
+    ms = {r["what"]: r["ms"] for r in rows if r["part"] == "whole"}
+    return ms["HF-OCU, request"] / ms["Newton by CG"]
 
 
-def exact(rows):
-    return max(r["exact ms"] for r in rows if r["part"] == "additions")
-
-
-def in_regime(row):
-    return row["baselines"] and row["d"] >= 10 * row["n"]
+def ran(row):
+    return row["baselines"]
 
 
 QUANTITIES = {
     ("table-complexity-precomputation", "products"): off,
-    ("table-complexity-storage", "numbers"): settings("over numbers"),
-    ("sentence-vector-addition", "additions"): settings("operations"),
-    ("sentence-vector-addition", "products"): settings("products"),
-    ("sentence-vector-addition", "exact"): of("count", "HF-OCU, request", "others, over d"),
-    ("sentence-milliseconds", "addition"): settings("ms"),
-    ("sentence-milliseconds", "exact"): exact,
+    ("table-complexity-storage", "numbers"): kept("HF-OCU", "HF-OCU, files"),
+    ("table-complexity-storage", "matrix"): kept("Newton", "jackknife"),
+    ("sentence-vector-addition", "products"): over("request", "products"),
+    ("sentence-vector-addition", "growth"): growth,
+    ("sentence-vector-addition", "whole"): over("request", "over d"),
+    ("sentence-milliseconds", "ten"): settings("ms"),
+    ("sentence-milliseconds", "hundred"): settings("ms"),
+    ("sentence-milliseconds", "file"): settings("file ms"),
     ("sentence-time", "hundredth"): dense,
     ("sentence-time", "tenth"): dense,
     ("sentence-time", "cg"): over_cg,
-    ("sentence-storage", "hundredth"): settings("over matrix", where=in_regime),
-    ("sentence-storage", "tenth"): settings("over matrix", where=in_regime),
-    ("sentence-storage", "data"): settings("over data", min, lambda row: row["baselines"]),
+    ("sentence-storage", "hundredth"): settings("over matrix", where=ran),
+    ("sentence-storage", "tenth"): settings("over matrix", where=ran),
+    ("sentence-storage", "regime"): settings(
+        "over matrix", where=lambda row: ran(row) and row["d"] >= 10 * row["n"]
+    ),
+    ("sentence-storage", "data"): settings("over data", min, ran),
 }
 CLAIMS = {f"hfocu-{claim}" for claim, _ in QUANTITIES} | {"hfocu-table-complexity-unlearning"}
 
@@ -91,23 +106,26 @@ def made_up(seed, sides=(10, 20, 40)):
     """Rows as chapter 8 makes them, from power laws that are known."""
     sizes = [{"n": n, "d": 7850, "T": 8 * n, "part": "over n"} for n in (250, 500, 1000)]
     sizes += [{"n": 1000, "d": 10 * s * s, "T": 32, "part": "over d"} for s in sides]
-    rows = [{"part": "products", "n": 7, "T": 3, "recollection": 21, "d": 5, "E": 1, "k": 4}]
+    rows = [{"part": "products", "n": 7, "T": 3, "recollection": 21, "E": 1, "k": 4}]
     for at in sizes:
         n, d = at["n"], at["d"]
         each = {"HF-OCU, all vectors": n**1.1 * d**0.9 * at["T"], "Newton, request": d**2.8,
                 "jackknife, request": d**1.9}  # fmt: skip
         rows += [at | {"what": what, "ms": ms} for what, ms in each.items()]
-    rows += [{"part": "additions", "d": d, "ms": d**1.2 / 1e6, "exact ms": d / 1e5}
-             for d in (10**5, 10**6, 10**7)]  # fmt: skip
+    rows += [{"part": "additions", "d": d, "ms": d**1.2 / 1e6} for d in (10**5, 10**6, 10**7)]
     whole = {"HF-OCU, request": 0.1, "Newton by CG": 40.0, "retraining": 50.0,
              "HF-OCU, all vectors": 2000.0}  # fmt: skip
     rows += [{"part": "whole", "n": 1000, "d": 7850, "T": 480, "what": what, "ms": ms}
              for what, ms in whole.items()]  # fmt: skip
-    rows.append({"part": "count", "what": "HF-OCU, request", "others, over d": 20.0})
+    for d, share in ((100, 1.04), (sides[-1] ** 2, 0.97)):
+        rows += [{"part": "bytes", "what": what, "bytes": 4 * d * share * more, "numbers": d}
+                 for what, more in (("HF-OCU", 1), ("HF-OCU, files", 1.01), ("Newton", 1.02),
+                                    ("jackknife", 0.9), ("retraining", 3))]  # fmt: skip
+        rows.append({"part": "request", "d": d, "products": d // 1000, "over d": 19 + share})
     for d, n, baselines in ((1546, 142, True), (6346, 10000, True), (11 * 10**6, 984, False)):
-        rows.append({"part": "published", "setting": str(d), "n": n, "d": d, "T": 9, "ms": d / 1e6,
-                     "baselines": baselines, "over numbers": 1 + 1 / n, "over matrix": n / d,
-                     "over data": d / n, "operations": 1.0, "products": 0}
+        rows.append({"part": "published", "setting": str(d), "n": n, "d": d, "ms": d / 1e6,
+                     "file ms": d / 1e5, "baselines": baselines, "over matrix": n / d,
+                     "over data": d / n}
                     | ({"over Newton": 1e-5, "over jackknife": 1e-3 * n / d}
                        if baselines else {}))  # fmt: skip
     return [row | {"seed": seed} for row in rows]

@@ -4,7 +4,7 @@
 def repair_finding(f, values):
     """The quantity of a criterion, for each seed; None if it is of another chapter."""
     make = QUANTITIES.get(f["criterion"])
-    return make and make([row for row in values if row.get("convention") == "R2"])
+    return make and make([row for row in values if row.get("convention") == f["convention"]])
 
 
 def column(rows, value, **where):
@@ -18,18 +18,31 @@ def ratio(above, below):
     return {seed: value / below[seed] for seed, value in above.items()}
 
 
-def accuracy(rows):
-    where = {"m": 300, "method": "HF-OCU"}
-    before, after = (column(rows, "accuracy", epochs=k, **where) for k in (0, 5))
+def difference(after, before):
     return {seed: value - before[seed] for seed, value in after.items()}
 
 
-def later(rows):
-    where = {"m": 300, "epochs": 5}
-    carried, nothing = (
-        column(rows, "target", vector=name, **where) for name in ("carried", "do nothing")
-    )
-    return ratio(carried, nothing)
+def gain(m, method="HF-OCU"):
+    """Test accuracy after the judged repair minus that before."""
+
+    def of(rows):
+        where = {"m": m, "method": method}
+        return difference(*(column(rows, "accuracy", epochs=k, **where) for k in (5, 0)))
+
+    return of
+
+
+def gain_beyond_fine_tuning(rows):
+    return difference(*(gain(300, name)(rows) for name in ("HF-OCU", "fine-tune only")))
+
+
+def repaired(key, value, m, names):
+    """Of two methods or vectors, the first's share of the second after the judged repair."""
+
+    def of(rows):
+        return ratio(*(column(rows, value, m=m, epochs=5, **{key: name}) for name in names))
+
+    return of
 
 
 def nearer(rows):
@@ -37,22 +50,14 @@ def nearer(rows):
     return ratio(*(column(rows, "target", epochs=k, **where) for k in (5, 0)))
 
 
-def head_start(rows):
-    where = {"m": 600, "epochs": 5}
-    names = ("HF-OCU", "do nothing")
-    return ratio(*(column(rows, "target", method=name, **where) for name in names))
-
-
-def fresh(rows):
-    where = {"m": 600, "epochs": 5}
-    names = ("carried", "stale")
-    return ratio(*(column(rows, "change", vector=name, **where) for name in names))
-
-
 QUANTITIES = {
-    "repair-accuracy": accuracy,
-    "later-share": later,
+    "repair-accuracy": gain(300),
+    "repair-accuracy-large": gain(600),
+    "repair-accuracy-control": gain_beyond_fine_tuning,
+    "repair-accuracy-r1": gain(600),
+    "later-share": repaired("vector", "target", 300, ("carried", "do nothing")),
+    "carried-stale": repaired("vector", "change", 300, ("carried", "stale")),
+    "carried-stale-large": repaired("vector", "change", 600, ("carried", "stale")),
     "repair-share": nearer,
-    "repair-head-start": head_start,
-    "carried-stale": fresh,
+    "repair-head-start": repaired("method", "target", 600, ("HF-OCU", "fine-tune only")),
 }

@@ -1,20 +1,14 @@
 """What chapter 8 concludes from costs, held against simulation and against other code."""
 
-import functools
-import itertools
-import math
 import re
 
-import pandas as pd
 import pytest
 import torch
 
 import unlearning as ul
-from benchmarks.storage import PUBLISHED
 from tests.notebooks.cost_rows import CLAIMS, cost_finding, made_up
-from unlearning.base.accumulate import ExactSum
-from unlearning.base.timing import Way, slope
-from unlearning.companion import claims, criteria
+from unlearning.base.operations import Operations
+from unlearning.companion import claims
 from unlearning.companion.chapters import chapters, notebooks_folder, read_chapter
 
 CELLS = read_chapter(chapters(notebooks_folder())["08_cost"]).cells
@@ -23,60 +17,91 @@ CELLS = read_chapter(chapters(notebooks_folder())["08_cost"]).cells
 @pytest.fixture(scope="module")
 def chapter():
     """The chapter's functions and constants, without running the rest of it."""
-    known = {"ul": ul, "torch": torch, "math": math, "pd": pd, "functools": functools,
-             "itertools": itertools, "criteria": criteria, "slope": slope, "Way": Way,
-             "ExactSum": ExactSum}  # fmt: skip
-    names = ("def ", "@functools", "BEFORE", "SETTINGS", "WIDE_HEAD", "LIMITS", "PER_EPOCH")
+    known = {}
+    names = ("import ", "from ", "def ", "LIMITS", "PER_EPOCH", "DENSE", "SINGLE", "STEPWISE")
     for cell in CELLS:
         if "parameters" in cell.metadata.get("tags", []):
             exec(cell.source, known)
         elif cell.cell_type == "code":
-            for block in re.split(r"\n(?=\S)(?![)}\]]|def weights_of)", cell.source):
+            for block in re.split(r"\n(?=\S)(?![)}\]])", cell.source):
                 if block.startswith(names):
                     exec(block, known)
     return known
 
 
-COSTS = {
-    "retraining": 1.0, "Newton by CG": 0.6, "HF-OCU, all vectors": 40.0,
-    "HF-OCU, request": 0.001, "matrix": 10.0, "factor": 3.0, "Newton, request": 2.0,
-    "jackknife, request": 0.05,
-}  # fmt: skip
+@pytest.fixture(scope="module")
+def run(chapter):
+    return chapter["learn"](0, n=60)
 
 
-def test_break_even_is_where_the_totals_cross(chapter):
-    for other in ("retraining", "Newton by CG", "Newton", "jackknife"):
-        at = chapter["break_even"](COSTS, other)
-        before, after = (chapter["totals"](COSTS, R) for R in (math.floor(at), math.ceil(at)))
-        assert before["HF-OCU"] >= before[other]
-        assert after["HF-OCU"] <= after[other]
-    assert chapter["break_even"](COSTS, "Newton") == pytest.approx(30 / 1.999)
+def passes(run, work):
+    """Operations of matrix products, in passes."""
+    with Operations() as one:
+        run.objective.gradient(run.weights, run.samples.inputs, run.samples.labels)
+    with Operations() as counted:
+        work()
+    return counted.products / one.products
 
 
-def test_no_break_even_against_what_is_cheaper_for_ever(chapter):
-    cheap = COSTS | {"Newton by CG": 0.0001}
-    assert chapter["break_even"](cheap, "Newton by CG") == math.inf
+def test_single_steps_take_the_same_in_all_epochs(chapter):
+    long, short = (chapter["learn"](0, n=60, passes=E) for E in (5, 1))
+    long, short = (passes(run, lambda run=run: ul.recollect(run, kernel="layers"))
+                   for run in (long, short))  # fmt: skip
+    once = (5 * short - long) / 4  # what is done but once: two gradients of the first batch
+    assert once == pytest.approx(2 * 32 / 60)
 
 
-def test_totals_add_up_request_by_request(chapter):
-    spent = {"retraining": 0.0, "HF-OCU": 40.0, "jackknife": 13.0, "Newton": 10.0}
-    each = {"retraining": 1.0, "HF-OCU": 0.001, "jackknife": 0.05, "Newton": 2.0}
-    for _ in range(7):
-        spent = {name: total + each[name] for name, total in spent.items()}
-    found = chapter["totals"](COSTS, 7)
-    assert {name: found[name] for name in spent} == pytest.approx(spent)
+def test_proposition_counts_what_is_carried_out(chapter, run):
+    ways, k = chapter["methods"](run), 12
+    expected = chapter["proposition"](n=60, p=64, c=10, E=5, k=k)
+    for name in ("retraining", "matrix, from products", "factor", "jackknife, all vectors"):
+        ways[name]([1])
+        assert passes(run, lambda name=name: ways[name]([0])) == pytest.approx(
+            expected[name], rel=0.02
+        )
 
 
-def test_published_settings_have_the_weights_that_are_known(chapter):
-    known = {"Wine": 1546, "Obesity": 1930, "Adult": 6346, "HAPT": 36618,
-             "MNIST, logistic": 7850, "MNIST, CNN": 21840, "Fashion, CNN": 21840,
-             "Fashion, LeNet": 61706, "CIFAR-10, ResNet": 11181642}  # fmt: skip
-    settings = chapter["SETTINGS"]
-    for name, d in known.items():
-        assert chapter["weights_of"](*settings[name][:3]) == d
-    # n and T are counted from the scripts a second time for the benchmarks.
-    mine = {(n, known[name], T) for name, (_, _, _, n, T, _) in settings.items() if name in known}
-    assert set(PUBLISHED.values()) <= mine
+def test_skipping_zeros_saves_what_is_said(run):
+    sizes = [len(batch) for batch in run.batches]
+    n, epoch = 60, len(sizes) // 5
+    needed = 0
+    for u in range(n):
+        first = next(t for t, batch in enumerate(run.batches) if u in batch)
+        needed += sum(sizes[first + 1 :]) / n
+    saved = (n**2 + sum(b**2 for b in sizes[:epoch])) / (2 * n)
+    assert needed == pytest.approx(5 * n - saved)
+
+
+def test_vectors_of_the_jackknife_are_its_requests(chapter, run):
+    vectors = chapter["methods"](run)["jackknife, all vectors"](None)
+    settings = {"dtype": torch.float64}
+    for some in ([7], [3, 14, 15]):
+        moved = ul.infinitesimal_jackknife(run, some, **settings).weights - run.weights
+        torch.testing.assert_close(vectors[some].sum(0), moved, rtol=1e-3, atol=1e-6)
+
+
+def test_each_vector_is_matched_to_its_image(chapter, run):
+    assert chapter["matched"](run)["found"] == 60
+
+
+def test_deleted_curvature_has_low_rank_and_the_penalty_has_not(chapter):
+    run = chapter["learn"](0, n=60, width=4)
+    n, rows, forget = 60, run.samples, [3]
+
+    def matrix(samples, weight, penalty):
+        whole = torch.func.hessian(run.objective.mean_loss)
+        w = run.weights.double()
+        inputs = samples.inputs.double()
+        d = len(w)
+        return weight * whole(w, inputs, samples.labels) + penalty * torch.eye(d).double()
+
+    kept = rows[[i for i in range(n) if i not in forget]]
+    before = matrix(rows, 1.0, 0.5)
+    rank = {name: int(torch.linalg.matrix_rank(before - after, atol=1e-9)) for name, after in {
+        "R1": matrix(kept, 1.0, 0.5), "R2": matrix(kept, 59 / 60, 0.5 * 59 / 60),
+        "R3": matrix(kept, 59 / 60, 0.5)}.items()}  # fmt: skip
+    assert rank["R3"] == 9  # m (c - 1)
+    assert rank["R2"] == run.objective.dimension
 
 
 def test_findings_follow_from_rows_by_other_code(chapter):
@@ -88,10 +113,3 @@ def test_findings_follow_from_rows_by_other_code(chapter):
     for f in found:
         values = list(cost_finding(f, rows).values())
         assert [f["least"], f["greatest"]] == pytest.approx([min(values), max(values)])
-
-
-def test_additions_are_additions(chapter):
-    ways = chapter["additions"](1000)
-    for way in ways.values():
-        way.work()
-    assert {name: way.count for name, way in ways.items()} == {"addition": 30000, "exact sum": 1}

@@ -26,7 +26,7 @@ def population(problem):
         x = [s / math.sqrt(p) for s in signs]
         value = sum(x) * problem.signal / math.sqrt(p)
         if problem.loss == "squared":
-            rows += [(x, value + problem.noise, 0.5), (x, value - problem.noise, 0.5)]
+            rows += [(x, value + problem.target_noise, 0.5), (x, value - problem.target_noise, 0.5)]
         else:
             chance = 1 / (1 + math.exp(-value))
             rows += [(x, 0, 1 - chance), (x, 1, chance)]
@@ -168,7 +168,7 @@ def test_what_is_no_problem_is_refused():
         ({"loss": "hinge"}, "loss: expected one of"),
         ({"loss": "cross_entropy", "features": 15}, "features: expected an integer from 1 to 14"),
         ({"l2": 0.0}, "l2: expected a finite number above 0"),
-        ({"noise": -1.0}, "noise: expected a finite number of at least 0"),
+        ({"target_noise": -1.0}, "target_noise: expected a finite number of at least 0"),
     ):
         with pytest.raises(ValueError, match=message):
             KnownRisk(**changes)

@@ -123,13 +123,17 @@ def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict
 
 
 def measured(found: Mapping[str, Any], digits: int = 3) -> str:
-    """A finding's value in words: convention, mean, 95% interval, and the seeds' extremes."""
+    """A finding's value in words: convention, mean, 95% interval, and the seeds' extremes.
+
+    Two seeds have no interval worth printing: it is 13 times as wide as they are apart.
+    """
     convention = f"{found['convention']}: " if found["convention"] else ""
     value = f"{convention}{found['mean']:.{digits}g}"
     if found["count"] == 1:
         return f"{value}, 1 seed"
     if found["least"] == found["greatest"]:
         return f"{value}, the same for all {found['count']} seeds"
-    value += f" [{found['low']:.{digits}g}, {found['high']:.{digits}g}]"
+    if found["count"] > 2:
+        value += f" [{found['low']:.{digits}g}, {found['high']:.{digits}g}]"
     ends = f"from {found['least']:.{digits}g} to {found['greatest']:.{digits}g}"
     return f"{value}, {found['count']} seeds {ends}"

@@ -28,6 +28,13 @@ class Capacity(NamedTuple):
     deletions: int
     fails_at: int | None
 
+    def __str__(self) -> str:
+        """All that it may be: ``12`` or ``12–19``, ``≥ 100`` if no size tried fails."""
+        if self.fails_at is None:
+            return f"≥ {self.deletions}"
+        most = self.fails_at - 1
+        return f"{most}" if most == self.deletions else f"{self.deletions}–{most}"
+
 
 def capacity(sizes: Sequence[int], excess: Sequence[float], limit: float = LIMIT) -> Capacity:
     """The deletion capacity that a curve of excess risks shows.

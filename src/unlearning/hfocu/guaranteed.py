@@ -1,6 +1,7 @@
 """Deletion capacity as a promise: how many deletions a bound allows, and how many nothing does."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -13,12 +14,52 @@ from unlearning.hfocu.generalisation import (
     excess_bound,
     minimiser_excess,
     optimisation_distance,
+    sekhari_sensitivity,
     sensitivity,
 )
 from unlearning.problem.known_risk import Constants
 from unlearning.training.schedule import Schedule
 
 RETRAIN = "exact retrain"
+AS_PUBLISHED = "Newton step, as published"
+
+
+class Ceiling(NamedTuple):
+    """What no unlearning can exceed on two coins, and the coins that say so.
+
+    Attributes:
+        deletions: the ceiling.
+        lean: a of the coins ``1/2 + a`` and ``1/2 - a`` that give it; None if no coin does.
+    """
+
+    deletions: int
+    lean: float | None
+
+
+def own_bound(
+    method: str, constants: Constants, n: int, deletions: int, schedule: Schedule | None = None
+) -> float:
+    """What the noise of a method is scaled by: ``sensitivity``, or another number for two of them.
+
+    ``exact retrain`` needs no noise: 0. ``Newton step, as published`` has the sensitivity that
+    Sekhari et al. (2021) state.
+
+    Args:
+        method: one of ``METHODS``, or one of these two.
+        constants: of the problem.
+        n: number of samples.
+        deletions: how many are deleted.
+        schedule: of the run; None for methods that start from a minimiser.
+
+    Raises:
+        ValueError: as ``sensitivity`` does.
+    """
+    checks.choice("method", method, (*METHODS, AS_PUBLISHED, RETRAIN))
+    if method == RETRAIN:
+        return 0.0
+    if method == AS_PUBLISHED:
+        return sekhari_sensitivity(constants, n, deletions)
+    return sensitivity(method, constants, n, deletions, schedule)
 
 
 def published_bound(
@@ -30,10 +71,10 @@ def published_bound(
     schedule: Schedule | None = None,
     any_set: bool = False,
 ) -> ExcessBound:
-    """``excess_bound`` of a method whose noise is scaled to its own ``sensitivity``.
+    """``excess_bound`` of a method whose noise is scaled to its ``own_bound``.
 
     Args:
-        method: one of ``METHODS``, or ``exact retrain``, which needs no noise.
+        method: as for ``own_bound``.
         constants: of the problem.
         n: number of samples.
         deletions: how many are deleted.
@@ -44,10 +85,7 @@ def published_bound(
     Raises:
         ValueError: as ``sensitivity`` does.
     """
-    checks.choice("method", method, (*METHODS, RETRAIN))
-    error, left = 0.0, 0.0
-    if method != RETRAIN:
-        error = sensitivity(method, constants, n, deletions, schedule)
+    error, left = own_bound(method, constants, n, deletions, schedule), 0.0
     if method in ("HF-OCU", "do nothing", RETRAIN) and schedule is not None:
         left = optimisation_distance(constants, schedule, n, deletions)
     return excess_bound(constants, n, deletions, error=error, optimisation=left,
@@ -65,6 +103,8 @@ def guaranteed_capacity(
 ) -> int:
     """The most deletions after which any forget set is promised to keep the limit; 0 for none.
 
+    At most two thirds of the samples.
+
     Args:
         method: as for ``published_bound``.
         constants: of the problem.
@@ -81,7 +121,9 @@ def guaranteed_capacity(
         bound = published_bound(method, constants, n, m, scale, schedule, any_set=True)
         return bound.total <= limit
 
-    low, high = 0, n  # low keeps the limit, high does not: every part of the bound rises with m
+    # low keeps the limit, high does not. Up to 2/3 of the samples every part rises with m; beyond,
+    # (1 - share) share^2 in the sensitivity falls.
+    low, high = 0, 2 * n // 3 + 1
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if keeps(middle) else (low, middle)
@@ -89,7 +131,7 @@ def guaranteed_capacity(
 
 
 def capacity_rate(constants: Constants, n: int, epsilon: float, delta: float, left: float) -> float:
-    """A closed form below ``guaranteed_capacity`` of HF-OCU, for epsilon of at most 1.
+    """A closed form whose whole part HF-OCU's ``guaranteed_capacity`` reaches, for epsilon <= 1.
 
     ``n min(1/2, c_1, c_2 sqrt(epsilon) / (tr log(1.25/delta))^(1/4))``; chapter 7 has the constants
     and a proof.
@@ -103,7 +145,7 @@ def capacity_rate(constants: Constants, n: int, epsilon: float, delta: float, le
             deletions (``optimisation_distance``).
 
     Returns:
-        A number of deletions, not rounded; 0 if the samples are too few.
+        A number of deletions, not rounded; 0 if ``c_1`` is negative.
 
     Raises:
         ValueError: for a value out of its range.
@@ -114,15 +156,15 @@ def capacity_rate(constants: Constants, n: int, epsilon: float, delta: float, le
         checks.fail("delta", "a number between 0 and 1", delta)
     c, root = constants, math.sqrt(constants.risk_curvature / 2)
     moved = c.gradient / c.l2
-    error = 2 * c.curvature * moved / c.l2 + 2 * c.third * moved**2 / c.l2
+    error = (c.curvature * moved + c.third * moved**2 / 2) / c.l2  # B
     spare = math.sqrt(LIMIT / 2) - math.sqrt(minimiser_excess(c, n)) - root * left
-    first = spare / (root * (4 / 3 * moved + error / 2))
+    first = spare / (root * (moved + error / 2))
     noise = c.risk_trace * math.log(1.25 / delta)
     second = (LIMIT / 2 / error**2) ** 0.25 * math.sqrt(epsilon) / noise**0.25
     return n * max(0.0, min(0.5, first, second))
 
 
-def ceiling(n: int, spread: float, epsilon: float, delta: float, limit: float = LIMIT) -> int:
+def ceiling(n: int, spread: float, epsilon: float, delta: float, limit: float = LIMIT) -> Ceiling:
     """What no (epsilon, delta)-unlearning can exceed: the mean of coins worth 0 or ``spread``.
 
     With the loss ``(w - z)^2 / 2`` and coins that show ``spread`` with probability ``1/2 + a`` or
@@ -138,7 +180,8 @@ def ceiling(n: int, spread: float, epsilon: float, delta: float, limit: float = 
         limit: of the definition.
 
     Returns:
-        The largest m that keeps this for all of 500 values of a; n if all do.
+        The largest m that keeps this for all of 500 values of a, and the a that allows no more; n
+        and None if no a forbids anything.
 
     Raises:
         ValueError: for a value out of its range.
@@ -154,8 +197,8 @@ def ceiling(n: int, spread: float, epsilon: float, delta: float, limit: float = 
     most += (1 + math.exp(epsilon)) * delta
     able = most < 1
     if not able.any():
-        return n
+        return Ceiling(n, None)
     # The first number that is too likely is one more than what may be deleted.
     first = stats.binom.ppf(most[able], n, 2 * a[able])
-    likely = stats.binom.cdf(first, n, 2 * a[able]) > most[able]
-    return int(min(n, (first - likely).min()))
+    last = first - (stats.binom.cdf(first, n, 2 * a[able]) > most[able])
+    return Ceiling(int(last.min()), float(a[able][last.argmin()]))

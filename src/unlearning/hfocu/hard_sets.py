@@ -22,8 +22,8 @@ def hard_sets(
 ) -> dict[str, list[int]]:
     """One set by each rule, and a random one to compare with.
 
-    ``longest gradients`` at the learned weights, ``longest approximators``, ``one cluster`` (the
-    approximators nearest to the longest), and ``lined up`` (see ``lined_up``).
+    ``longest gradients`` at the learned weights, ``one cluster`` (the approximators nearest to the
+    longest), and ``lined up`` (see ``lined_up``).
 
     Args:
         run: the learned run.
@@ -43,15 +43,12 @@ def hard_sets(
     checks.integer("deletions", deletions, least=1, most=n - 1)
     samples, objective, w = run.samples, run.objective, run.weights
     gradients = objective.sample_gradients(w, samples.inputs, samples.labels) + objective.l2 * w
-    lengths = vectors.norm(dim=1)
-    near = -(vectors - vectors[lengths.argmax()]).norm(dim=1)
-    away = w - best
+    near = -(vectors - vectors[vectors.norm(dim=1).argmax()]).norm(dim=1)
     return {
         "random": draw_forget_set(n, deletions, seed),
         "longest gradients": _top(gradients.norm(dim=1), deletions),
-        "longest approximators": _top(lengths, deletions),
         "one cluster": _top(near, deletions),
-        "lined up": lined_up(vectors, deletions, away=away, seed=seed, starts=starts),
+        "lined up": lined_up(vectors, deletions, away=w - best, seed=seed, starts=starts),
     }
 
 

@@ -8,8 +8,8 @@ the samples that stay, and the approximators of these samples go along (``recurs
 
 For a sample v that stays, ``a`` is minus the derivative of both phases together with respect to the
 weight of v, WITH THE JUMP ``a^U`` HELD FIXED. What it leaves out is the cross term: in a run with
-less of v the jump ``a^U`` would be another one. That is an effect of second order, and plain sums
-of approximators leave it out as well.
+less of v the jump ``a^U`` would be another one. That is an effect of second order, which need not
+be small where much is deleted, and plain sums of approximators leave it out as well.
 """
 
 from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@
 Inputs are uniform over the ``2^p`` vectors with entries ``+-1/sqrt(p)``: every norm is 1, and
 ``E[x x^T] = I/p``. With ``v`` of equal entries and norm ``signal``, and no bias::
 
-    squared         y = v.x + noise * (a fair sign)                  loss (w.x - y)^2 / 2
+    squared         y = v.x + target_noise * (a fair sign)           loss (w.x - y)^2 / 2
     cross_entropy   class 1 with probability 1/(1 + exp(-v.x))       softmax over two classes
 
 The risk is ``F(w) = E[l(w; z)] + l2/2 |w|^2``: the penalty is part of the loss, as in Sekhari et
@@ -69,7 +69,7 @@ class KnownRisk:
         features: p, the length of an input; at most 14 for the cross-entropy.
         l2: strength of the penalty, positive.
         signal: norm of v.
-        noise: of the targets of the squared loss; the labels of the other have their own.
+        target_noise: of the squared loss; the labels of the other have their own.
 
     Raises:
         ValueError: for a value out of its range.
@@ -79,7 +79,7 @@ class KnownRisk:
     features: int = 8
     l2: float = 0.1
     signal: float = 1.0
-    noise: float = 0.5
+    target_noise: float = 0.5
 
     def __post_init__(self):
         checks.choice("loss", self.loss, LOSSES)
@@ -87,7 +87,7 @@ class KnownRisk:
         checks.integer("features", self.features, least=1, most=most)
         checks.finite("l2", self.l2, above=0.0)
         checks.finite("signal", self.signal, least=0.0)
-        checks.finite("noise", self.noise, least=0.0)
+        checks.finite("target_noise", self.target_noise, least=0.0)
 
     @property
     def dimension(self) -> int:
@@ -113,7 +113,8 @@ class KnownRisk:
         chance = torch.rand(n, generator=generator, dtype=torch.float64)
         values = inputs @ self._rule
         if self.loss == "squared":
-            return Samples(inputs, values + self.noise * (chance < 0.5).double().mul(2).sub(1))
+            signs = (chance < 0.5).double().mul(2).sub(1)
+            return Samples(inputs, values + self.target_noise * signs)
         return Samples(inputs, (chance < values.sigmoid()).long())
 
     @cached_property
@@ -167,9 +168,10 @@ class KnownRisk:
         p, l2 = self.features, self.l2
         size = float(self.best.square().sum())
         if self.loss == "squared":
-            most = self.signal + self.noise  # of |y|
+            most = self.signal + self.target_noise  # of |y|
             ball = most / (2 * l2**0.5)
-            residual = float((self.best - self._rule).square().sum()) / p + self.noise**2
+            residual = float((self.best - self._rule).square().sum()) / p
+            residual += self.target_noise**2
             return Constants(l2, ball, ball + most, 1 + l2, 0.0, l2 + 1 / p, p * l2 + 1,
                              residual - l2**2 * size)  # fmt: skip
         ball = math.sqrt(2 * math.log(2) / l2)
