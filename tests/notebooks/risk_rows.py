@@ -6,6 +6,7 @@ from scipy import optimize, stats
 
 CLAIMS = (
     "hfocu-theorem-6",
+    "hfocu-sentence-unlearning-guarantee",
     "hfocu-sentence-generalisation-guarantee",
     "hfocu-theorem-7",
     "hfocu-theorem-8",
@@ -39,10 +40,10 @@ def noise_share(row):
     return (row["HF-OCU, noise"] - row["HF-OCU"]) / (sigma**2 / 2 * (2 * 8 * 0.2 + 0.5))
 
 
-def beside(column):
+def beside(column, ours="bound, noise"):
     return (
         lambda row: softmax(row) and at_rates(row),
-        lambda row: row["bound, noise"] / row[column],
+        lambda row: row[ours] / row[column],
     )
 
 
@@ -60,6 +61,9 @@ QUANTITIES = {  # which rows count, and what of each
     "bound-newton": beside("Newton step, bound"),
     "bound-stated": beside("Newton as stated, bound"),
     "bound-jackknife": beside("jackknife, bound"),
+    "distance-newton": beside("Newton step, E", "HF-OCU, E"),
+    "distance-stated": beside("Newton as stated, E", "HF-OCU, E"),
+    "distance-jackknife": beside("jackknife, E", "HF-OCU, E"),
 }
 
 

@@ -33,6 +33,9 @@ def schedule_finding(f, values):
         return ranks([r for r in steps if r["step size"] <= most], relative)
     if f["criterion"] == "share-unconverged":
         return unconverged([r for r in values if "epochs" in r])
+    if f["criterion"] == "growth":
+        seeds = {r["seed"] for r in steps}
+        return {seed: growth([r for r in steps if r["seed"] == seed]) for seed in seeds}
     return {42: figure(steps)[f["criterion"]]}
 
 
@@ -73,17 +76,26 @@ def unconverged(rows):
     return largest
 
 
-def figure(rows):
-    """The three quantities of the step-size figure."""
+def released_by_step(rows, method):
+    """Rows of a method by step size: 50 samples deleted, R1."""
     rows = [r for r in rows if r["convention"] == "R1" and r["m"] == 50]
-    released, learned = (
-        {r["step size"]: r for r in rows if r["method"] == method}
-        for method in ("HF-OCU as released", "do nothing")
-    )
+    return {r["step size"]: r for r in rows if r["method"] == method}
+
+
+def growth(rows):
+    """How far the distance has grown by a step size of 0.29."""
+    released = released_by_step(rows, "HF-OCU as released")
+    largest = max(far(released[eta]) for eta in (0.27, 0.28, 0.29))
+    return min(largest / far(released[0.26]), OVERFLOW)
+
+
+def figure(rows):
+    """How far the recomputed curves are from the published points."""
+    released = released_by_step(rows, "HF-OCU as released")
+    learned = released_by_step(rows, "do nothing")
     points = digitised()
     until = [eta for eta in points.index if eta <= 0.26]
     gap = max(abs(far(released[eta]) - points.loc[eta, "distance"]) for eta in until)
     off = max(abs(100 * learned[eta]["accuracy"] - points.loc[eta, "accuracy"]) for eta in until)
-    growth = max(far(released[eta]) for eta in (0.27, 0.28, 0.29)) / far(released[0.26])
-    found = {"digitised-distance": gap, "digitised-accuracy": off, "growth": growth}
+    found = {"digitised-distance": gap, "digitised-accuracy": off}
     return {name: min(value, OVERFLOW) for name, value in found.items()}

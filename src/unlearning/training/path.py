@@ -172,6 +172,8 @@ def read_spilled(folder: Path, device: torch.device) -> tuple[StoredRows, dict[s
     Raises:
         ValueError: if there are none, or not all of them.
     """
+    if not (folder / MANIFEST).exists():
+        checks.fail("folder", "one that train(folder=...) has written", f"no run at all: {folder}")
     with checks.advising(f"delete {folder / MANIFEST} to train again"):
         rows, about = shards.open_store(folder)
     if "schedule" not in about:
