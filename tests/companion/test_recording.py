@@ -70,7 +70,7 @@ def test_a_chapter_without_seeds_keeps_no_record(clone):
     ("words", "message"),
     [
         (["--only-seed", "7"], "--only-seed: expected one of 3, 4, 5, got 7"),
-        (["--only-seed", "3", "--again"], "--again: it forgets all seeds"),
+        (["--only-seed", "3", "--again"], "expected one of --again, --only-seed and --renew"),
     ],
 )
 def test_a_single_seed_must_be_one_of_the_record(clone, words, message):

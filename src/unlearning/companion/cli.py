@@ -167,6 +167,9 @@ def make_record(
     only_seed: Annotated[
         int | None, typer.Option(help="Run this seed and keep it, but write no record.")
     ] = None,
+    renew: Annotated[
+        int | None, typer.Option(help="Run this seed; if it is as recorded, keep the others.")
+    ] = None,
 ) -> None:
     """Makes or refreshes a record in results/: a chapter at paper scale, seed by seed.
 
@@ -174,13 +177,13 @@ def make_record(
     by one with --only-seed, several at once: then the command without it puts them together.
     """
     from unlearning.companion import record as records
-    from unlearning.companion import recording
+    from unlearning.companion import recording, renewal
 
     try:
         source = find_chapter(notebook, notebooks_folder())
         name, values = recording.plan(source, find_parameter_file(parameter_file))
-        if again and only_seed is not None:
-            raise ValueError("--again: it forgets all seeds; expected without --only-seed")
+        if sum((again, only_seed is not None, renew is not None)) > 1:
+            raise ValueError("expected one of --again, --only-seed and --renew, got more")
     except ValueError as error:
         _refuse(error)
     present = records.load(name)
@@ -188,7 +191,10 @@ def make_record(
         typer.echo(f"{records.describe(present)}\nIt is up to date; --again makes it anew.")
         return
     typer.echo(f"recording {name}" + "".join(f"\n  {k} = {v!r}" for k, v in values.items()))
-    if only_seed is None:
+    if renew is not None:
+        _recorded(name, lambda: renewal.renew(source, name, values, renew))
+        _describe_record(name)
+    elif only_seed is None:
         _recorded(name, lambda: recording.make(source, name, values, again=again))
         _describe_record(name)
     else:

@@ -118,7 +118,7 @@ def save(
         "values": values,
     }
     try:
-        record = _rounded(record)
+        record = rounded(record)
         text = _as_text({"content_hash": content_hash(record), **record})
     except (TypeError, ValueError) as error:
         checks.fail("values", "plain finite numbers, strings, lists and dictionaries", error)
@@ -148,12 +148,13 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """The same with all numbers as a record keeps them."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _as_text(record: Mapping[str, Any]) -> str:
@@ -167,6 +168,19 @@ def _as_text(record: Mapping[str, Any]) -> str:
             text = json.dumps(value, allow_nan=False, indent=1).replace("\n", "\n ")
             fields.append(f' "{key}": {text}')
     return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def mark_renewed(name: str, by: Mapping[str, Any]) -> None:
+    """Say in a record that one seed was run again, by later code, and measured the same.
+
+    Args:
+        name: of a record in ``results/`` of the clone.
+        by: the ``seed``, and the ``commit`` that it was run at.
+    """
+    path = output_root() / "results" / f"{name}.json"
+    said = json.loads(path.read_text(encoding="utf-8"))
+    said = {k: v for k, v in said.items() if k != "content_hash"} | {"renewed": dict(by)}
+    write_whole(path, _as_text({"content_hash": content_hash(said), **said}))
 
 
 def load(name: str, folder: Path | None = None) -> dict[str, Any] | None:
@@ -256,9 +270,11 @@ def describe(record: Mapping[str, Any]) -> str:
     """One sentence for a caption: when, at which commit and on what a record was made."""
     where = record["environment"]
     hardware = where["gpu"] or where["processor"]
+    again = record.get("renewed")
+    same = f" Seed {again['seed']} run again at {again['commit']}: the same." if again else ""
     stale = f" **STALE**: changed since: {', '.join(record['stale'])}." if record["stale"] else ""
     return (
         f"Record `{record['name']}`, made {record['date']} at commit {record['commit']} with torch "
         f"{where['versions']['torch']} on {hardware}, {where['threads']} thread(s), "
-        f"{record['seconds']:.0f} s.{stale}"
+        f"{record['seconds']:.0f} s.{same}{stale}"
     )

@@ -1,0 +1,88 @@
+"""What `unlearning record --renew` does: let a record stand after its code has changed.
+
+One seed is run again by the present code. If it measures what the record says of it, digit for
+digit, the other seeds are taken over from the record, and what is derived from them is computed
+anew. The record says which seed was run again, and each seed keeps its own commit and date.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unlearning.base import checks, provenance
+from unlearning.companion import record as records
+from unlearning.companion import recording
+from unlearning.companion.study import parts_folder
+
+HARMFUL = ("parameter", "the parameter file", "the record itself", "the form of records")
+
+
+def renew(source: Path, name: str, values: dict[str, Any], seed: int) -> None:
+    """Run one seed of a record again and, if nothing differs, put the record together anew.
+
+    Args:
+        source: the chapter.
+        name: of the record.
+        values: checked parameters.
+        seed: the one to run.
+
+    Raises:
+        ValueError: if there is no such record or seed, if more than code has changed since, or if
+            the seed measures something else now. The record is then as it was.
+    """
+    before = _record_to_renew(name)
+    if seed not in before["parameters"]["seeds"]:
+        checks.fail("--renew", f"one of {before['parameters']['seeds']}", seed)
+    recording.make_seed(source, name, values, seed)
+    for part in dict.fromkeys(run["part"] for run in before["runs"]):
+        fresh = json.loads(_path(before, seed, part).read_text(encoding="utf-8"))
+        _compare(before, seed, part, fresh["rows"])
+        for run in before["runs"]:
+            if run["part"] == part and run["seed"] != seed:
+                taken = fresh | run | {"rows": _rows(before, run["seed"], part)}
+                records.write_whole(_path(before, run["seed"], part), json.dumps(taken, indent=1))
+    recording.make(source, name, values)
+    records.mark_renewed(name, {"seed": seed, "commit": provenance.commit()})
+
+
+def _record_to_renew(name: str) -> dict[str, Any]:
+    record = records.load(name)
+    if record is None:
+        checks.fail("--renew", "a record that has been made", f"no results/{name}.json")
+    harm = [change for change in record["stale"] if change.startswith(HARMFUL)]
+    if harm:
+        checks.fail("--renew", "a record since which only code has changed", ", ".join(harm))
+    return record
+
+
+def _path(record: Mapping[str, Any], seed: int, part: str) -> Path:
+    """Where ``Study`` keeps the seed's rows."""
+    others = {k: v for k, v in record["parameters"].items() if k != "seeds"}
+    folder = parts_folder(record["name"]) / provenance.configuration_hash(others)
+    return folder / f"seed-{seed}-{part}.json"
+
+
+def _rows(record: Mapping[str, Any], seed: int, part: str) -> list[dict[str, Any]]:
+    """A seed's rows from one measurement: the record has all seeds of one after the other."""
+    parts = list(dict.fromkeys(run["part"] for run in record["runs"]))
+    seeds = record["parameters"]["seeds"]
+    blocks: list[list[dict[str, Any]]] = []
+    for row in record["values"]:
+        if not blocks or blocks[-1][-1]["seed"] != row["seed"]:
+            blocks.append([])
+        blocks[-1].append(row)
+    if [block[0]["seed"] for block in blocks] != seeds * len(parts):
+        checks.fail("--renew", "a record with rows of each seed from each measurement", "others")
+    return blocks[parts.index(part) * len(seeds) + seeds.index(seed)]
+
+
+def _compare(record: Mapping[str, Any], seed: int, part: str, rows: list[dict]) -> None:
+    said, measured = _rows(record, seed, part), records.rounded(rows)
+    if len(said) != len(measured):
+        checks.fail("--renew", f"the record's {len(said)} rows of seed {seed}", len(measured))
+    for one, other in zip(said, measured, strict=True):
+        if one != other:
+            keys = [k for k in one.keys() | other.keys() if one.get(k) != other.get(k)]
+            shown = [{k: row.get(k) for k in sorted(keys)} for row in (one, other)]
+            checks.fail("--renew", f"what the record has of seed {seed}, {shown[0]}", shown[1])

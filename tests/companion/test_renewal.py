@@ -1,0 +1,76 @@
+"""`unlearning record --renew`: a record outlives a change of code that changes no result."""
+
+import json
+
+import pytest
+
+from tests.companion.small_clone import CHAPTER, FILE, parts, record
+from unlearning.companion.record import content_hash
+
+RESULT = "results/study-small.json"
+SAME, OTHER = ("scale * seed", "seed * scale"), ("scale * seed", "scale + seed")
+
+
+@pytest.fixture
+def recorded(clone):
+    code, printed = record(clone, FILE)
+    assert code == 0, printed
+    for path in parts(clone).values():
+        path.unlink()
+    return clone
+
+
+def change(clone, old, new):
+    chapter = clone / "notebooks" / "07_study.md"
+    chapter.write_text(CHAPTER.replace(old, new))
+
+
+def test_one_seed_that_measures_the_same_renews_the_record(recorded):
+    before = json.loads((recorded / RESULT).read_text())
+    change(recorded, *SAME)
+    code, printed = record(recorded, FILE, "--renew", "4")
+    assert code == 0, printed
+    assert "Seed 4 run again" in printed
+    assert "STALE" not in printed
+    after = json.loads((recorded / RESULT).read_text())
+    assert after["values"] == before["values"]
+    assert after["notebook"] != before["notebook"]
+    assert after["renewed"]["seed"] == 4
+    assert after["content_hash"] == content_hash(after)
+    old, new = ({run["seed"]: run for run in r["runs"]} for r in (before, after))
+    assert [new[seed] == old[seed] for seed in (3, 5)] == [True, True]
+    assert "up to date" in record(recorded, FILE)[1]
+
+
+def test_a_difference_is_shown_and_the_record_stays(recorded):
+    before = (recorded / RESULT).read_bytes()
+    change(recorded, *OTHER)
+    code, printed = record(recorded, FILE, "--renew", "4")
+    assert code == 2
+    assert "what the record has of seed 4, {'x': 8.0}, got {'x': 6.0}" in printed
+    assert (recorded / RESULT).read_bytes() == before
+    assert set(parts(recorded)) == {"seed-4-measure.json"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "seed", "message"),
+    [
+        (None, 7, "expected one of [3, 4, 5], got 7"),
+        ("gone", 4, "expected a record that has been made, got no results/study-small.json"),
+        ("edited", 4, "since which only code has changed, got the record itself"),
+        ("parameter", 4, "since which only code has changed, got parameter scale"),
+    ],
+)
+def test_what_cannot_be_renewed_is_refused(recorded, damage, seed, message):
+    path, file = recorded / RESULT, recorded / FILE
+    change(recorded, *SAME)
+    if damage == "gone":
+        path.unlink()
+    if damage == "edited":
+        path.write_text(path.read_text().replace('"x": 6.0', '"x": 6.5'))
+    if damage == "parameter":
+        file.write_text(file.read_text().replace("scale: 2.0", "scale: 3.0"))
+    code, printed = record(recorded, FILE, "--renew", str(seed))
+    assert code == 2
+    assert message in printed.replace("\n", " ")
+    assert not parts(recorded)
