@@ -1,5 +1,6 @@
-"""A reader changes parameters by name: every line of their cell says what it means."""
+"""A reader changes parameters by name: every one has a meaning, and a record keeps them all."""
 
+import ast
 import io
 import tokenize
 
@@ -27,3 +28,26 @@ def test_every_parameter_has_a_comment(name):
     found = comments(source)
     assert found
     assert not [parameter for parameter, text in found.items() if len(text) < 8]
+
+
+def configured(cells):
+    """The keys of the chapter's ``configuration``; None if it keeps no record."""
+    for cell in cells:
+        if cell.cell_type == "code" and "\nconfiguration = {" in cell.source:
+            (given,) = [
+                node.value
+                for node in ast.parse(cell.source).body
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "configuration"
+            ]
+            return [key.value for key in given.keys]
+    return None
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_what_is_recorded_names_every_parameter(name):
+    cells = read_chapter(CHAPTERS[name]).cells
+    (source,) = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    given = configured(cells)
+    assert ("record" in comments(source)) == (given is not None)
+    if given is not None:
+        assert sorted([*given, "record"]) == sorted(comments(source))
