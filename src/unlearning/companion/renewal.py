@@ -43,7 +43,7 @@ def renew(source: Path, name: str, values: dict[str, Any], seed: int) -> None:
                 taken = fresh | run | {"rows": _rows(before, run["seed"], part)}
                 records.write_whole(_path(before, run["seed"], part), json.dumps(taken, indent=1))
     recording.make(source, name, values)
-    records.mark_renewed(name, {"seed": seed, "commit": provenance.commit()})
+    records.mark_renewed(name, {"seed": seed, "commit": fresh["commit"]})
 
 
 def _record_to_renew(name: str) -> dict[str, Any]:
