@@ -7,6 +7,7 @@ HOMES = {
     "baselines.prepared": ("Prepared",),
     "baselines.quirks": ("NEWTON_AS_RELEASED", "NEWTON_QUIRKS"),
     "base.metrics": ("Interval", "distance", "interval", "pearson", "spearman"),
+    "curvature.diagonal": ("diagonal",),
     "curvature.products": ("hessian", "hessian_vector_products"),
     "curvature.solve": ("UnsolvedError",),
     "hfocu.deletion": ("forget",),
