@@ -24,5 +24,6 @@ HOMES = {
     "training.perturbed": ("perturbed",),
     "training.retrain": ("CONVENTIONS", "retrain"),
     "training.schedule": ("Schedule",),
+    "training.sharpness_aware": ("train_sharpness_aware",),
     "training.trajectory": ("Run", "open_run", "train"),
 }
