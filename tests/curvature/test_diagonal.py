@@ -187,6 +187,21 @@ def test_one_activation_in_two_places_and_idle_layers_are_no_obstacle():
     check_exact(point)
 
 
+def test_layers_that_the_random_networks_lack():
+    convolutions = nn.Conv2d(2, 4, 2, groups=2), nn.Sigmoid(), nn.Conv2d(4, 2, 2, bias=False)
+    layers = (*convolutions, nn.LeakyReLU(0.2), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(2, 3))
+    point = network(*layers, features=(2, 5, 4))
+    assert compute(point, "hessian").engine == "backpack"
+    check_exact(point)
+    circular = nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular")
+    point = network(circular, nn.Flatten(), nn.Linear(18, 3), features=(1, 3, 3))
+    assert "padding_mode=circular" in compute(point, "hessian").fallback
+    check_exact(point)
+    inputs, labels = batch(5, (4,))
+    point = Point(nn.Linear(4, 3), inputs, labels)  # no container around it
+    assert_near(compute(point, "hessian", "backpack").values, point.hessian().diagonal())
+
+
 def test_a_loss_of_its_own_has_a_hessian_and_no_distribution():
     class Half(ul.Objective):
         def mean_loss(self, w, inputs, labels):
@@ -369,6 +384,38 @@ REFUSED = {
 def test_bad_values_are_refused_by_name(message):
     with pytest.raises(ValueError, match=message):
         compute(smooth(), **{"method": "hessian"} | REFUSED[message])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_some_entries_are_those_of_the_whole(method):
+    point, places = smooth(), [40, 3, 17]
+    whole = compute(point, method)
+    some = compute(point, method, indices=places)
+    assert_near(some.values, whole.values[places])
+    assert some.products == whole.products
+    if method == "hessian":
+        by_products = compute(point, method, "products", indices=torch.tensor(places))
+        assert by_products.products == 3
+        assert_near(by_products.values, whole.values[places])
+
+
+WRONG_INDICES = {
+    "torch.float32 of shape": [],
+    "torch.float32": [0.5],
+    "torch.bool": [True, False],
+    r"of shape \[1, 2\]": [[0, 1]],
+    "got -1": [0, -1],
+    "got 43": [43],
+    "one of them more than once": [2, 2],
+    "a str of other things": "all",
+}
+
+
+@pytest.mark.parametrize("given", WRONG_INDICES)
+def test_sets_of_weights_that_are_none_are_refused(given):
+    wanted = "indices: expected numbers of weights from 0 to 42, each once and at least one, .*"
+    with pytest.raises(ValueError, match=wanted + given):
+        compute(smooth(), "hessian", indices=WRONG_INDICES[given])
 
 
 def test_points_and_samples_that_do_not_fit_are_refused():

@@ -8,9 +8,11 @@ import torch
 
 from unlearning.base import checks
 from unlearning.base.precision import in_full_float32
+from unlearning.curvature.coordinates import coordinates
 from unlearning.curvature.diagonals import backpack, closed_form, gradients, probes
 from unlearning.curvature.diagonals.task import Engine, Task
 from unlearning.curvature.kernels.chain import UnfitError
+from unlearning.curvature.rows import Rows
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
 
@@ -20,8 +22,8 @@ class Diagonal:
     """A diagonal with what it cost.
 
     Attributes:
-        values: shape ``[d]``; the penalty is not in it, it adds ``l2`` to every entry of the
-            objective's Hessian.
+        values: shape ``[d]``, or ``[k]`` for k indices. The penalty is not in it: to every entry of
+            the objective's Hessian it adds ``l2``.
         method: what it is, or estimates.
         engine: how it was computed.
         products: Hessian-vector products over all samples that were taken.
@@ -75,6 +77,7 @@ def diagonal(
     *,
     method: str = "hessian",
     engine: str = "auto",
+    indices=None,
     probes: int | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
@@ -101,6 +104,8 @@ def diagonal(
         w: the point, shape ``[d]``.
         method: out of ``METHODS``.
         engine: one of the method's, or ``auto``: the first that fits the model.
+        indices: numbers of the entries that are wanted; all by default. With unit vectors, k of
+            them take k products; nothing else is cheaper for fewer.
         probes: random vectors (32 for ``hutchinson``, 16 for ``xdiag`` by default), or labels drawn
             for each sample (1 for ``fisher``).
         seed: of what is drawn; the draw depends on neither device nor batch.
@@ -116,8 +121,10 @@ def diagonal(
     if batch is not None:
         checks.integer("batch", batch, least=1)
     checks.integer("seed", seed, least=0, most=2**64 - 1)
-    task = Task(objective, samples, w, method, _probes(method, probes), seed, dtype, batch)
-    task.rows(1)  # refuses what does not fit together
+    probes = _probes(method, probes)
+    Rows(objective, samples, w, dtype=dtype)  # refuses what does not fit together
+    places = coordinates("indices", indices, w)
+    task = Task(objective, samples, w, method, probes, seed, dtype, batch, places)
     return _first_that_fits(task, ways, engine)
 
 
@@ -141,6 +148,7 @@ def _first_that_fits(task: Task, ways: dict[str, _Way], engine: str) -> Diagonal
             reasons[name] = str(error)
             continue
         fallback = reasons.get("backpack", "")
-        return Diagonal(found.values, task.method, name, found.products, found.passes, fallback)
+        values = found.values[task.indices]
+        return Diagonal(values, task.method, name, found.products, found.passes, fallback)
     given = ", ".join(f"{name!r} for {reason}" for name, reason in reasons.items())
     checks.fail("engine", f"one that fits the model for {task.method!r}", given)

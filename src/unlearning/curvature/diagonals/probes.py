@@ -18,30 +18,16 @@ def check(objective: Objective, method: str) -> None:
 
 
 def units(task: Task) -> Found:
-    """All of the diagonal, exactly: d products."""
+    """The entries that are wanted, exactly: a product with the unit vector of each."""
     system = task.system()
-    found = entries(system, torch.arange(system.dimension, device=system.rows.w.device))
-    return Found(found, products=system.products)
-
-
-def entries(system: System, numbers: torch.Tensor) -> torch.Tensor:
-    """Entries of the diagonal of a system's matrix: a product with the unit vector of each.
-
-    Args:
-        system: whose matrix.
-        numbers: of the entries, shape ``[k]``.
-
-    Returns:
-        Shape ``[k]``.
-    """
     w = system.rows.w
-    found = []
-    for part in numbers.split(_chunk(w)):
+    out = torch.zeros_like(w)
+    for part in task.indices.split(_chunk(w)):
         place = torch.arange(len(part), device=w.device)
         vectors = torch.zeros(len(part), len(w), dtype=w.dtype, device=w.device)
         vectors[place, part] = 1.0
-        found.append(system.multiply(vectors)[place, part])
-    return torch.cat(found)
+        out[part] = system.multiply(vectors)[place, part]
+    return Found(out, products=system.products)
 
 
 def hutchinson(task: Task) -> Found:

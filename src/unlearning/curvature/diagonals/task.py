@@ -28,6 +28,7 @@ class Task:
     seed: int
     dtype: torch.dtype
     batch: int | None
+    indices: torch.Tensor
 
     def rows(self, numbers_per_sample: int) -> Rows:
         """All rows, in batches that fit the memory when each takes so many numbers."""
@@ -47,7 +48,10 @@ class Task:
 
 
 class Found(NamedTuple):
-    """A diagonal ``[d]`` with what it cost; the attributes are those of ``Diagonal``."""
+    """A diagonal ``[d]``, right in the entries that are wanted, with what it cost.
+
+    The attributes are those of ``Diagonal``.
+    """
 
     values: torch.Tensor
     products: int = 0
