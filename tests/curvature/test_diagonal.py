@@ -193,6 +193,18 @@ def test_layers_that_the_random_networks_lack():
     point = network(*layers, features=(2, 5, 4))
     assert compute(point, "hessian").engine == "backpack"
     check_exact(point)
+    for pool in (
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool2d((2, 3), 1, divisor_override=5),
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+    ):
+        layers = nn.Conv2d(1, 2, 2), pool, nn.Tanh(), nn.Flatten(), nn.LazyLinear(3)
+        model = nn.Sequential(*layers).double()
+        inputs, labels = batch(4, (1, 5, 5))
+        model(inputs)
+        point = Point(model, inputs, labels)
+        assert compute(point, "hessian").engine == "backpack"
+        check_exact(point)
     circular = nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular")
     point = network(circular, nn.Flatten(), nn.Linear(18, 3), features=(1, 3, 3))
     assert "padding_mode=circular" in compute(point, "hessian").fallback
