@@ -7,6 +7,7 @@ HOMES = {
     "baselines.prepared": ("Prepared",),
     "baselines.quirks": ("NEWTON_AS_RELEASED", "NEWTON_QUIRKS"),
     "base.metrics": ("Interval", "distance", "interval", "pearson", "spearman"),
+    "curvature.diagonal": ("diagonal",),
     "curvature.products": ("hessian", "hessian_vector_products"),
     "curvature.solve": ("UnsolvedError",),
     "hfocu.deletion": ("forget",),
@@ -23,5 +24,6 @@ HOMES = {
     "training.perturbed": ("perturbed",),
     "training.retrain": ("CONVENTIONS", "retrain"),
     "training.schedule": ("Schedule",),
+    "training.sharpness_aware": ("train_sharpness_aware",),
     "training.trajectory": ("Run", "open_run", "train"),
 }
