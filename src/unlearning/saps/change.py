@@ -23,11 +23,13 @@ import torch
 
 from unlearning.base import checks
 from unlearning.base.precision import in_full_float32
+from unlearning.curvature.definite import solve_definite
 from unlearning.curvature.lissa import lissa
 from unlearning.curvature.restricted import Restricted
 from unlearning.curvature.rows import BATCH, Rows
-from unlearning.curvature.solve import Factor, Solution, solve
+from unlearning.curvature.solve import Solution, solve
 from unlearning.curvature.system import CURVATURES, System
+from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
 from unlearning.saps.places import chosen_places
 from unlearning.saps.settings import Step
@@ -66,7 +68,7 @@ class Change:
     Args:
         learned: a ``Run`` or a ``Minimum``: anything with ``objective``, ``samples``, ``weights``.
         rows: sample numbers, distinct.
-        corrected: the corrected versions of these rows, in their order; None drops the rows.
+        corrected: the corrected versions of these rows, one for each; None drops the rows.
         convention: what dropping means, R1, R2 or R3; without a meaning for corrected rows.
         hessian_on: ``corrected`` for the Hessian of F~, or ``original`` for that of F, the
             published shortcut. For dropped rows the second order is then the infinitesimal
@@ -109,7 +111,7 @@ class Change:
         self.left = retained(n, self.rows if corrected is None else [], convention)
         self._shared = convention != "R3"
         if corrected is not None:
-            check_corrected(corrected, self._original[self.rows])
+            check_corrected(corrected, self._original[self.rows], self.objective)
         self.corrected, self.matrix = corrected, None
 
     @cached_property
@@ -198,31 +200,38 @@ class Change:
         """``(H_SS + damping I)^{-1} G_S`` for the places S."""
         b = self.gradient[places]
         solver = step.solver_for(len(places), self.matrix is not None)
-        if solver == "dense" and self.matrix is not None:
-            part = self.matrix[places[:, None], places]
-            part.diagonal().add_(step.damping)
-            return Factor(part).solve(b)
+        if solver == "dense":
+            block, products = self._block(places)
+            block.diagonal().add_(step.damping)
+            return solve_definite(block, b, products=products)
         system = Restricted(self.system, places, damping=step.damping)
-        limits = {"rtol": step.rtol, "maxiter": step.maxiter}
         if solver == "lissa":
-            return lissa(system, b, scale=step.scale, **limits)
-        return solve(system, b, solver=solver, **limits)
+            return lissa(system, b, scale=step.scale, rtol=step.rtol, maxiter=step.maxiter)
+        return solve(system, b, solver=solver, rtol=step.rtol, maxiter=step.maxiter)
+
+    def _block(self, places: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """``H_SS``, a new tensor, and the products that it took."""
+        if self.matrix is not None:
+            return self.matrix[places[:, None], places], 0
+        return Restricted(self.system, places).dense(), len(places)
 
     def _mean_gradient(self, samples: Samples) -> torch.Tensor:
         rows = Rows(self.objective, samples, self.weights, **self._how)
         return rows.loss_and_gradient()[1]
 
 
-def check_corrected(corrected: Samples, original: Samples) -> None:
+def check_corrected(corrected: Samples, original: Samples, objective: Objective) -> None:
     """Refuse corrected rows that differ from the original ones in anything but their values.
 
     Raises:
-        ValueError: saying in what they differ.
+        ValueError: saying in what they differ, or why they do not fit the model.
     """
     checks.instance("corrected", corrected, Samples, "an unlearning.Samples, or None")
     wanted, given = _kind(original), _kind(corrected)
     if given != wanted:
         checks.fail("corrected", wanted, given)
+    with checks.advising("these are the corrected rows"):
+        objective.check_samples(corrected)
 
 
 def _kind(samples: Samples) -> str:

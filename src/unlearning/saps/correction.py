@@ -42,7 +42,7 @@ def correct(
     Args:
         learned: a ``Run`` or a ``Minimum``: anything with ``objective``, ``samples``, ``weights``.
         rows: sample numbers, distinct.
-        corrected: the corrected versions of these rows, in their order; None drops the rows.
+        corrected: the corrected versions of these rows, one for each; None drops the rows.
         order: 1 or 2.
         select: S, the weights that may move: a bool mask ``[d]`` or distinct integers; all by
             default.
