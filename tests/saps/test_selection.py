@@ -127,10 +127,11 @@ def names_of(objective, mask):
 
 
 class Branched(nn.Module):
-    """A convolution behind a dense layer, whose parameters are frozen in part."""
+    """A dense layer between convolutions, and parameters that are frozen in part."""
 
     def __init__(self):
         super().__init__()
+        self.stem = nn.Conv1d(1, 1, 1)
         self.lift = nn.Linear(4, 8)
         self.conv = nn.Conv1d(1, 2, 3)
         self.norm = nn.BatchNorm1d(2)
@@ -139,7 +140,7 @@ class Branched(nn.Module):
         self.inner.bias.requires_grad_(False)
 
     def forward(self, x):
-        hidden = self.norm(self.conv(self.lift(x)[:, None])).flatten(1)
+        hidden = self.norm(self.conv(self.lift(self.stem(x[:, None])))).flatten(1)
         return self.head(self.inner(hidden))
 
 

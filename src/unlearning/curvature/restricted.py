@@ -77,9 +77,17 @@ class Restricted:
         Raises:
             ValueError: if it would not fit into the memory that is free.
         """
+        self.check_memory()
         w = self.rows.w
-        check_dense(len(w), w)
         return self.multiply(torch.eye(len(w), dtype=w.dtype, device=w.device))
+
+    def check_memory(self) -> None:
+        """Refuse to write out a matrix that does not fit into memory with its factor.
+
+        Raises:
+            ValueError: saying how much would be needed.
+        """
+        check_dense(self.dimension, self.rows.w)
 
     def _embedded(self, vectors: torch.Tensor) -> torch.Tensor:
         whole = vectors.new_zeros(len(vectors), self.system.dimension)

@@ -16,6 +16,7 @@ Rows that are dropped have no z~. What is left is then ``F_c`` under a conventio
 Warnecke et al. (2023) take sums where means stand here: their step size is 1/n of the one here.
 """
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,6 +25,7 @@ import torch
 from unlearning.base import checks
 from unlearning.base.precision import in_full_float32
 from unlearning.curvature.definite import solve_definite
+from unlearning.curvature.jacobian import gauss_newton_block
 from unlearning.curvature.lissa import lissa
 from unlearning.curvature.restricted import Restricted
 from unlearning.curvature.rows import BATCH, Rows
@@ -49,7 +51,9 @@ class Corrected:
             first order, which solves none.
         iterations: of conjugate gradients or LiSSA.
         products: products of the curvature over all samples with a vector, those that checked
-            something included; none for a matrix that had been written out before.
+            something included; none for a matrix that had been written out before. A Gauss-Newton
+            matrix is written out from Jacobians where the model allows it: there, each of the
+            backward passes over all samples, one for each output, counts as one product.
     """
 
     weights: torch.Tensor
@@ -144,15 +148,16 @@ class Change:
         """Write out ``matrix``, from which every later dense correction takes what it needs.
 
         Returns:
-            The products with a vector that it took: d, or 0 if it was there.
+            The products that it took, as ``Corrected`` counts them; 0 if it was there.
 
         Raises:
             ValueError: if it does not fit into memory.
         """
         if self.matrix is not None:
             return 0
-        self.matrix = self.system.dense()
-        return self.objective.dimension
+        everything = torch.arange(self.objective.dimension, device=self.weights.device)
+        self.matrix, products = self._block(everything)
+        return products
 
     @cached_property
     def system(self) -> System:
@@ -199,7 +204,8 @@ class Change:
     def _solved(self, places: torch.Tensor, step: Step) -> Solution:
         """``(H_SS + damping I)^{-1} G_S`` for the places S."""
         b = self.gradient[places]
-        solver = step.solver_for(len(places), self.matrix is not None)
+        at_hand = self.matrix is not None
+        solver = step.solver_for(len(places), "written out" if at_hand else self.curvature)
         if solver == "dense":
             block, products = self._block(places)
             block.diagonal().add_(step.damping)
@@ -213,7 +219,12 @@ class Change:
         """``H_SS``, a new tensor, and the products that it took."""
         if self.matrix is not None:
             return self.matrix[places[:, None], places], 0
-        return Restricted(self.system, places).dense(), len(places)
+        restricted = Restricted(self.system, places)
+        if self.curvature == "ggn" and self.objective.as_named:
+            # Some layers, such as recurrent ones, have Jacobians of single samples in no cheap way.
+            with contextlib.suppress(RuntimeError):
+                return gauss_newton_block(restricted)
+        return restricted.dense(), len(places)
 
     def _mean_gradient(self, samples: Samples) -> torch.Tensor:
         rows = Rows(self.objective, samples, self.weights, **self._how)

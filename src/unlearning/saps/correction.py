@@ -53,10 +53,11 @@ def correct(
         dtype: float64 or float32, in which everything is computed.
         batch: samples looked at together.
         step: ``step_size`` (tau, needed for order 1 and for no other); for order 2 ``damping`` (0),
-            ``solver`` (``auto``: dense up to 512 weights, or where a matrix is written out, else
-            cg; ``dense``, ``cg``, ``lissa``), of cg and LiSSA ``rtol`` (1e-10) and ``maxiter``
-            (1000), and of LiSSA ``scale`` (its sigma; by default the largest eigenvalue). Damping
-            is what is added to the matrix, whatever the solver: LiSSA's own is ``damping/scale``.
+            ``solver`` (``auto``: dense for up to 64 weights, or 512 with ``ggn``, or where a matrix
+            is written out, else cg; ``dense``, ``cg``, ``lissa``), of cg and LiSSA ``rtol`` (1e-10)
+            and ``maxiter`` (1000), and of LiSSA ``scale`` (its sigma; by default the largest
+            eigenvalue). Damping is what is added to the matrix, whatever the solver: LiSSA's own
+            is ``damping/scale``.
             Where the released code of Warnecke et al. has sigma and delta for a Hessian SUMMED over
             a batch of b rows, write ``scale=sigma/b, damping=sigma*delta/b``; its step is then n/b
             times the one here.

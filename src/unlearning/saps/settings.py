@@ -1,12 +1,14 @@
 """How a correction is computed: the settings of one step, checked."""
 
+import math
 from dataclasses import dataclass
 
 from unlearning.base import checks
 
 SOLVERS = ("auto", "dense", "cg", "lissa")
-#: Up to this many weights ``auto`` writes the restricted matrix out.
-DENSE_UP_TO = 512
+#: Up to this many weights ``auto`` writes the restricted matrix out. Of a Hessian that takes a
+#: product for each of them, of a Gauss-Newton matrix far less.
+DENSE_UP_TO = {"hessian": 64, "ggn": 512, "written out": math.inf}
 
 
 @dataclass
@@ -46,8 +48,8 @@ class Step:
             checks.fail("scale", "None without solver='lissa'", self.scale)
         checks.finite("scale", self.scale, above=0.0)
 
-    def solver_for(self, size: int, written_out: bool) -> str:
-        """The solver for a system of ``size`` weights, whose matrix may be at hand already."""
+    def solver_for(self, size: int, matrix: str) -> str:
+        """The solver for ``size`` weights; ``matrix`` is a key of ``DENSE_UP_TO``."""
         if self.solver != "auto":
             return self.solver
-        return "dense" if written_out or size <= DENSE_UP_TO else "cg"
+        return "dense" if size <= DENSE_UP_TO[matrix] else "cg"
