@@ -34,6 +34,11 @@ def at_rates(row):
     return row["over"] == "m"
 
 
+def felt(row):
+    """Whether the noise adds more than 1%."""
+    return row["HF-OCU, noise"] > 1.01 * row["HF-OCU"]
+
+
 def noise_share(row):
     """The noise term from the noise itself: sigma^2 / 2 times a trace of 2 p l2 + 1/2."""
     sigma = SCALE * row["HF-OCU, E"]
@@ -56,7 +61,7 @@ def missed_delta(sigma):
 SCALE = optimize.brentq(missed_delta, 1, 10, xtol=1e-13)
 QUANTITIES = {  # which rows count, and what of each
     "excess-share": (lambda row: True, lambda row: row["HF-OCU"] / row["bound"]),
-    "noise-share": (softmax, noise_share),
+    "noise-share": (lambda row: softmax(row) and felt(row), noise_share),
     "excess-zeros": (at_rates, lambda row: row["bound, noise"] / row["zeros"]),
     "bound-newton": beside("Newton step, bound"),
     "bound-stated": beside("Newton as stated, bound"),
