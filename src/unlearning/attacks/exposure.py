@@ -117,7 +117,7 @@ class Exposure:
         fitted: from a skew-normal distribution fitted to the bits of the random strings (Carlini et
             al. 2019): an extrapolation.
         sampled: from strings half of which the model itself proposes, weighted to stand for random
-            ones; unbiased for the share, and it ends at ``log2 R``, as the truth does.
+            ones; unbiased for the share, which is then kept between 1/R and 1.
     """
 
     bits: float
@@ -148,7 +148,7 @@ def exposure(reader: Reader, secret: str, *, count: int, seed: int) -> Exposure:
     of_random = reader.bits(random)
     counted = math.log2((count + 1) / (1 + int((of_random <= bits).sum())))
     share = _share_at_most(reader, bits, random[: count // 2], count - count // 2, generator)
-    sampled = -math.log2(max(share, 10.0 ** -len(secret)))
+    sampled = -math.log2(min(1.0, max(share, 10.0 ** -len(secret))))
     return Exposure(bits, counted, fitted_exposure(of_random, bits), sampled)
 
 
