@@ -19,6 +19,7 @@ BOUNDS = {  # criterion: (numerators, of which the largest counts; denominator)
     "useful-one-set": (("bound, one set",), "do nothing"),
 }
 BASELINES = {"newton": "Newton", "jackknife": "jackknife"}
+NO_CLAIM = {"diagonal-diagonal-mnist"}  # its chapter decides nothing
 DISTANCES = {  # in chapter 14
     "hfocu-penalty-share": ("HF-OCU, R2 sources", "HF-OCU"),
     "hfocu-as-released": ("HF-OCU as released", "HF-OCU"),
@@ -125,7 +126,7 @@ def check(kept, by_seed, correlation=False, within=5e-6):
 @pytest.mark.parametrize("name", KEPT)
 def test_findings_follow_from_the_rows(name):
     kept = KEPT[name]
-    assert kept["findings"] or kept["effects"]
+    assert kept["findings"] or kept["effects"] or name in NO_CLAIM
     for f in kept["findings"]:
         by_seed = measured(f, kept["values"])
         assert sorted(by_seed) == sorted(kept["parameters"]["seeds"])
