@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.notebooks import cost_rows, risk_rows, verification_rows
+from tests.notebooks import cost_rows, risk_rows, selection_rows, verification_rows
 from tests.notebooks.repair_rows import repair_finding
 from tests.notebooks.schedule_rows import RANKS, schedule_finding
 from unlearning.companion import record
@@ -62,6 +62,8 @@ def closest(rows, method):
 def measured(f, values):
     if f["claim"] in risk_rows.CLAIMS:
         return risk_rows.risk_finding(f, values)
+    if f["claim"] in selection_rows.CLAIMS:
+        return selection_rows.selection_finding(f, values)
     if f["claim"] in cost_rows.CLAIMS:
         return cost_rows.cost_finding(f, values)
     if verification_rows.judges(f["claim"]):
