@@ -2,7 +2,7 @@
 
 CLAIMS = {
     f"saps-sentence-{name}" for name in ("subset", "largest", "smallest", "sharpness")
-}  # fmt: skip
+}
 SHARE = 0.1
 ORDERS = {"first": 1, "second": 2}
 ENTRIES = {"largest": "largest_diagonal", "smallest": "smallest_diagonal", "random": "random"}
@@ -21,7 +21,7 @@ def selection_finding(f, values):
         }
     at = by_seed(of(values, ORDERS[words[-1]]), "rule")
     if f["claim"] == "saps-sentence-subset":
-        return {seed: best(rows) / rows["all"]["restored"] for seed, rows in at.items()}
+        return {seed: best(rows) - 0.9 * rows["all"]["restored"] for seed, rows in at.items()}
     value = "restored, length" if words[0] == "length" else "restored"
     mine, other = ENTRIES[f["claim"].rpartition("-")[2]], ENTRIES[words[-2]]
     return {seed: rows[mine][value] - rows[other][value] for seed, rows in at.items()}
