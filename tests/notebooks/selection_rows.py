@@ -1,8 +1,6 @@
 """What the claims of chapter 17 are judged by, made again from recorded rows by other code."""
 
-CLAIMS = {
-    f"saps-sentence-{name}" for name in ("subset", "largest", "smallest", "sharpness")
-}
+CLAIMS = {f"saps-sentence-{name}" for name in ("subset", "largest", "smallest", "sharpness")}
 SHARE = 0.1
 ORDERS = {"first": 1, "second": 2}
 ENTRIES = {"largest": "largest_diagonal", "smallest": "smallest_diagonal", "random": "random"}
