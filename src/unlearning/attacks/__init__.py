@@ -1,1 +1,0 @@
-"""Floor 5: what can be found out about forgotten data from a model."""
