@@ -121,7 +121,7 @@ SEEDS, EPOCHS = PAPER["parameters"]["seeds"], PAPER["parameters"]["epochs"]
 BY = {(f["claim"], f["criterion"]): f for f in PAPER["findings"]}
 
 
-def median_slope(sweep, what, size):
+def mean_slope(sweep, what, size):
     """Mean over the seeds of the slope of log time over log size, by least squares."""
     found = []
     for seed in SEEDS:
@@ -144,7 +144,7 @@ def test_exponents_in_prose(sweep, what, size, said):
     if what == "HF-OCU, per step":
         what = "HF-OCU, all vectors"
         said += size == "n"  # the number of steps grows with n as well
-    assert median_slope(sweep, what, size) == pytest.approx(said, abs=0.0051)
+    assert mean_slope(sweep, what, size) == pytest.approx(said, abs=0.0051)
 
 
 def test_intervals_and_shares_in_prose():
