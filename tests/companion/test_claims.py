@@ -47,7 +47,7 @@ PLANTED = [
     (with_value("stands_for", 2), "hfocu: expected entries for 22 statements, got 23"),
     (
         with_value("not_testable", "no run can decide it"),
-        "hfocu-theorem-1: criteria.gap: expected decides: false for what cannot be tested here",
+        "hfocu-theorem-1, criteria, 0: 'decides' is a required property",
     ),
     (doubled, "hfocu-theorem-1: stands twice"),
     (criterion("protocol", "nowhere"), "hfocu-theorem-1: criteria.gap: unknown protocol nowhere"),

@@ -26,7 +26,7 @@ def gap(values):
 def cut(values):
     tenth = (row for row in values if row.get("share") == 0.1)
     largest = (row for row in tenth if row["rule"] == "largest_diagonal")
-    return [(row["seed"], row["cut gap"] / row["step"]) for row in largest]
+    return [(row["seed"], row["cut gap"]) for row in largest]
 
 
 def residual_shares(values):

@@ -68,6 +68,11 @@ class Reader:
         logs = torch.stack(each, dim=1).gather(2, secrets[:, :, None] + _FIRST)[:, :, 0]
         return -logs / math.log(2)
 
+    def digit_first(self) -> float:
+        """log2 of m, the probability that a digit comes next: the same for all strings."""
+        next_one = self._log_shares(torch.empty(1, 0, dtype=torch.int64))[0]
+        return float(next_one[_FIRST : _FIRST + 10].logsumexp(0)) / math.log(2)
+
     def greedy(self, count: int) -> tuple[str, float]:
         """The likeliest character, again and again, with its bits: ``count`` of them.
 
@@ -123,16 +128,17 @@ class Exposure:
     """A secret's bits, and what is known of its exposure, in bits.
 
     The exposure lies from ``low`` to ``high`` with a confidence of 95%. Three things enclose it.
-    All strings that the model likes at least as much are at least as probable, and their
-    probabilities add up to 1 at most: so there are at most ``2^bits``. Then random strings, by the
-    exact (binomial) limits of the share of hits among them. And strings drawn from the model's own
-    distribution over digits, which see the tail that random strings miss: a hit has there a chance
-    of ``2^-bits`` or more, so a share of hits of s stands for at most ``s 2^bits`` strings.
+    Strings that the model likes at least as much as the secret are at least as probable, and the
+    probabilities of all strings add up to at most m, that a digit comes first: so there are at most
+    ``m 2^bits`` of them. Then random strings, by the exact (binomial) limits of the share of hits
+    among them. And strings drawn from the model's own distribution over digits, which see the tail
+    that random strings miss: a hit has there a chance of ``1/(m 2^bits)`` or more, so a share s of
+    hits stands for at most ``s m 2^bits`` strings.
 
     Attributes:
         bits: log-perplexity of the secret on its true digits.
-        certain: the exposure is at least this, whatever was drawn: ``log2 R - bits``, with
-            ``2^bits`` rounded down to a whole number of strings.
+        certain: the exposure is at least this, whatever was drawn: ``log2 R - log2(m 2^bits)``,
+            with ``m 2^bits`` rounded down to a whole number of strings.
         low: lower end of the interval.
         high: upper end of the interval, ``log2 R`` if no other string at least as likely is known.
         hits: how many of the model's own strings are at least as likely, the secret not among them.
@@ -176,10 +182,11 @@ def exposure(reader: Reader, secret: str, *, count: int, seed: int) -> Exposure:
     bits, of_random = float(all_bits[0]), all_bits[1 : count + 1]
     other = (all_bits <= bits + _TIE) & (together != true).any(1)
     at_random, drawn = other[1 : count + 1], other[count + 1 :]
-    least, most = _rank(bits, 10**k, at_random, chance[drawn] / math.log(2), count)
+    inside = bits + reader.digit_first()
+    least, most = _rank(inside, 10**k, at_random, chance[drawn] / math.log(2), count)
     return Exposure(
         bits=bits,
-        certain=math.log2(10**k / _most(bits, 10**k)),
+        certain=math.log2(10**k / _most(inside, 10**k)),
         low=math.log2(10**k / most),
         high=math.log2(10**k / least),
         hits=int(drawn.sum()),
@@ -195,33 +202,37 @@ def fitted_exposure(of_random: torch.Tensor, bits: float) -> float:
     return float(-share / math.log(2))
 
 
-def _most(bits: float, total: int) -> float:
-    """The most strings that can be as likely as one with these bits: a whole number."""
-    return float(total) if 2.0 ** min(bits, 1000) >= total else math.floor(2.0 ** (bits + _TIE))
+def _most(inside: float, total: int) -> float:
+    """The most strings that can be as likely as the secret: a whole number."""
+    if inside >= math.log2(total):
+        return float(total)
+    return max(1, math.floor(2.0 ** (inside + _TIE)))
 
 
-def _rank(bits: float, total: int, at_random: torch.Tensor, chances: torch.Tensor, count: int):
+def _rank(inside: float, total: int, at_random: torch.Tensor, chances: torch.Tensor, count: int):
     """The least and the largest rank, each right in 97.5% of all cases.
 
     Args:
-        bits: of the secret.
+        inside: bits of the secret, given that a digit comes first: ``log2(m 2^bits)``.
         total: R.
         at_random: which of the random strings are hits, ``[count]``.
         chances: log2 of the chance of each of the model's own strings that is a hit.
         count: how many strings the model has drawn.
     """
     few, many = _share(int(at_random.sum()), count, _FAILS)
+    # Beyond log2 R nothing can be concluded from the model's own strings that counting does not.
+    capped = min(inside, math.log2(total))
     # Hits with a chance of at most c are at least (their share) / c strings. c takes the values
-    # 2^-bits, 2^(1-bits) and so on; that one of several limits fails is paid for by their number.
-    steps = range(math.ceil(min(bits, math.log2(total))) + 1)
+    # 2^-capped, 2^(1-capped) and so on; that one of several limits fails is paid for by their number.
+    steps = range(math.ceil(capped) + 1)
     known = 0.0
     for step in steps:
-        hits = int((chances <= step - bits + _TIE).sum())
+        hits = int((chances <= step - capped + _TIE).sum())
         share = _share(hits, count, _FAILS / len(steps))[0]
-        known = max(known, share * 2.0 ** min(bits - step, 1000))
-    all_own = _share(len(chances), count, _FAILS)[1] * 2.0 ** min(bits, 1000)
+        known = max(known, share * 2.0 ** (capped - step))
+    own = total if capped < inside else _share(len(chances), count, _FAILS)[1] * 2.0**inside
     least = 1 + max(total * few, known)
-    most = min(1 + math.floor(min(total * many, all_own, total - 1)), _most(bits, total))
+    most = min(1 + math.floor(min(total * many, own, total - 1)), _most(inside, total))
     return min(least, most), most
 
 

@@ -174,11 +174,7 @@ def _claim_faults(claim: dict, content: dict, known: set) -> list[str]:
     at_hand = claim["statement"] != NOT_AT_HAND
     if at_hand and not claim["source"]:
         faults.append("source: expected where the statement is known from")
-    untestable = not at_hand or "not_testable" in claim
     for criterion in claim.get("criteria", []):
-        if untestable and criterion.get("decides", True):
-            name = f"criteria.{criterion['id']}"
-            faults.append(f"{name}: expected decides: false for what cannot be tested here")
         if criterion["protocol"] not in content["protocols"]:
             faults.append(f"criteria.{criterion['id']}: unknown protocol {criterion['protocol']}")
     return faults
