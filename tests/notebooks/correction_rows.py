@@ -20,7 +20,8 @@ def column(name):
 
 def gap(values):
     """The largest one decides, so its logarithm does, too."""
-    return [(seed, math.log10(max(share, 1e-17))) for seed, share in column("restricted gap")(values)]
+    shares = column("restricted gap")(values)
+    return [(seed, math.log10(max(share, 1e-17))) for seed, share in shares]
 
 
 def cut(values):

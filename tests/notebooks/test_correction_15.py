@@ -1,8 +1,8 @@
 """What chapter 15 says, held against other code and against its checked outputs."""
 
-import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -70,8 +70,6 @@ def made_up(seed):
 
 
 def test_findings_follow_from_rows_by_other_code():
-    import numpy as np
-
     rows = made_up(1) + made_up(2) + made_up(3)
     frame = pd.DataFrame(rows)
     known = {"np": np, "criteria": criteria, "dataset": "adult"}
@@ -83,3 +81,30 @@ def test_findings_follow_from_rows_by_other_code():
     for f in found:
         values = list(correction_rows.correction_finding(f, rows).values())
         assert [f["least"], f["greatest"]] == pytest.approx([min(values), max(values)])
+
+
+def test_every_check_that_the_page_prints_holds():
+    assert "NO  " not in PRINTED
+    assert PRINTED.count("yes  ") >= 29
+
+
+def test_the_shortcut_is_five_steps_off_and_its_bound_six_times_as_large():
+    assert "lands five steps away" in PROSE
+    assert "over six times too large" in PROSE
+    off, most = number(r"(\d+\.\d), at most"), number(r"at most (\d+) ")
+    assert off == pytest.approx(5, abs=0.5)
+    assert 6 < most / off < 7
+    assert number(r"\(mu = (0\.\d+)\)") == pytest.approx(0.01, abs=0.001)  # lambda
+
+
+def test_the_bound_on_the_distance_is_over_five_times_too_large():
+    assert "over five times too large" in PROSE
+    distance, most = number(r"k = 10: distance (0\.\d+)"), number(r"bound / lambda (\d\.\d+)")
+    assert 5 < most / distance < 6.5
+
+
+def test_one_window_in_nine_changes():
+    assert "One window in nine changes here, 198 of 148,597 there (0.13%)" in PROSE
+    assert f"{198 / 148597:.2%}" == "0.13%"
+    touched, windows = number(r"(\d+) windows \(\d+%\)"), number(r"(\d+) windows, d =")
+    assert windows / touched == pytest.approx(9, abs=0.5)

@@ -89,7 +89,7 @@ class Reader:
         """Strings drawn from the model, digit after digit, among digits alone.
 
         Returns:
-            The strings ``[count, digits]`` and the natural logarithm of the chance of each ``[count]``.
+            The strings ``[count, digits]``, and the natural logarithm of the chance of each.
         """
         drawn = torch.empty(count, 0, dtype=torch.int64)
         chance = torch.zeros(count, dtype=torch.float64)
@@ -100,7 +100,7 @@ class Reader:
         return drawn, chance
 
     def chance(self, secrets: torch.Tensor) -> torch.Tensor:
-        """Natural logarithm of the chance that ``sampled`` draws each string ``[r, k]``: ``[r]``."""
+        """Natural logarithm of the chance that ``sampled`` draws ``[r, k]`` strings: ``[r]``."""
         each = [
             self._among_digits(secrets[:, :i]).gather(1, secrets[:, i, None])[:, 0]
             for i in range(secrets.shape[1])
@@ -223,7 +223,7 @@ def _rank(inside: float, total: int, at_random: torch.Tensor, chances: torch.Ten
     # Beyond log2 R nothing can be concluded from the model's own strings that counting does not.
     capped = min(inside, math.log2(total))
     # Hits with a chance of at most c are at least (their share) / c strings. c takes the values
-    # 2^-capped, 2^(1-capped) and so on; that one of several limits fails is paid for by their number.
+    # 2^-capped, 2^(1-capped) and so on; each limit may fail the less often for there being many.
     steps = range(math.ceil(capped) + 1)
     known = 0.0
     for step in steps:
