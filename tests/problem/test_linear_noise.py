@@ -45,6 +45,38 @@ def test_losses_and_accuracy_are_without_the_term():
     assert objective.accuracy(w, SAMPLES) == float(((X @ w > 0) == (LABELS == 1)).double().mean())
 
 
+DROPPED = [3, 8, 21, 22]
+KEPT = [i for i in range(30) if i not in DROPPED]
+SHARE = len(KEPT) / 30  # of the losses that stay
+LEFT = {"R1": (1.0, L2), "R2": (SHARE, L2), "R3": (SHARE, L2 / SHARE)}  # factor, then penalty
+
+
+def retained_gradient(w, factor, l2):
+    """Of the mean over the rows that stay, with its whole b, times a factor."""
+    margins = (2.0 * LABELS[KEPT] - 1)[:, None] * X[KEPT]
+    inner = -(margins * (-(margins @ w)).sigmoid()[:, None]).mean(0)
+    return factor * (inner + B + l2 * w)
+
+
+@pytest.mark.parametrize("convention", LEFT)
+def test_of_dropped_rows_the_mean_that_is_left_keeps_its_term(convention):
+    factor, l2 = LEFT[convention]
+    learned = ul.minimise(WithLinearTerm(TwoClasses(5), B, l2=L2), SAMPLES, tolerance=1e-11)
+    change = ul.Change(learned, DROPPED, None, convention=convention)
+    expected = retained_gradient(learned.weights, factor, l2)
+    torch.testing.assert_close(change.gradient, expected, rtol=0, atol=1e-10)
+
+    alone = WithLinearTerm(TwoClasses(5), B, l2=l2)
+    wanted = ul.minimise(alone, SAMPLES[KEPT], tolerance=1e-10).weights
+    assert float(retained_gradient(wanted, factor, l2).norm()) < 1e-9
+    step = change.correct(order=2).weights
+    assert ul.distance(step, wanted) < 0.1 * ul.distance(learned.weights, wanted)
+    retrained = ul.minimise(
+        learned.objective, SAMPLES, forget=DROPPED, convention=convention, tolerance=1e-10
+    )
+    assert ul.distance(retrained.weights, wanted) < 1e-7
+
+
 @pytest.mark.parametrize("term", [B[:4], B.float(), B * torch.nan])
 def test_a_term_that_does_not_fit(term):
     with pytest.raises(ValueError, match="term: expected finite numbers"):

@@ -7,9 +7,10 @@ and its rank the number of strings with at most as many bits. With R strings in 
     exposure = log2 R - log2 rank                                          (Carlini et al. 2019)
 
 It is 0 for the string that the model likes least and ``log2 R`` for the one it likes best. R is
-``10^k`` here, so ranks are estimated, as shares of all strings, in three ways.
+``10^k`` here, too many to look at, so the rank is enclosed: ``Exposure`` says how.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -17,16 +18,21 @@ import torch
 from scipy import stats
 
 from unlearning.base import checks
+from unlearning.base.streams import stream
 from unlearning.problem import characters
 from unlearning.problem.characters import ALPHABET, DIGITS
 from unlearning.problem.objective import Objective
 
 _FIRST = ALPHABET.index(DIGITS[0])
+#: Each of the four limits of ``_rank`` that rest on chance fails in at most so many cases.
+_FAILS = 0.05 / 4
+#: Bits by which two equal strings may differ through rounding, in double precision.
+_TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A model of characters that has read a prefix.
+    """A model of characters that has read a prefix. It computes in double precision.
 
     Args:
         objective: of a model that maps windows ``[b, length, 37]`` to scores ``[b, 37]``.
@@ -47,6 +53,11 @@ class Reader:
         checks.integer("length", self.length, least=1, most=len(self.prefix))
         characters.encoded(self.prefix)
 
+    @functools.cached_property
+    def _model(self) -> tuple[Objective, torch.Tensor]:
+        """In single precision a string would not even tie with itself in another batch."""
+        return self.objective.to(torch.float64), self.weights.double()
+
     def bits(self, secrets: torch.Tensor) -> torch.Tensor:
         """Log-perplexity of strings of digits ``[r, k]`` on the true digits: shape ``[r]``."""
         return sum(self.bits_of_each(secrets).unbind(1))
@@ -55,7 +66,12 @@ class Reader:
         """``-log2`` of the probability of each digit after those before it: shape ``[r, k]``."""
         each = [self._log_shares(secrets[:, :i]) for i in range(secrets.shape[1])]
         logs = torch.stack(each, dim=1).gather(2, secrets[:, :, None] + _FIRST)[:, :, 0]
-        return -logs.double() / math.log(2)
+        return -logs / math.log(2)
+
+    def digit_first(self) -> float:
+        """log2 of m, the probability that a digit comes next: the same for all strings."""
+        next_one = self._log_shares(torch.empty(1, 0, dtype=torch.int64))[0]
+        return float(next_one[_FIRST : _FIRST + 10].logsumexp(0)) / math.log(2)
 
     def greedy(self, count: int) -> tuple[str, float]:
         """The likeliest character, again and again, with its bits: ``count`` of them.
@@ -73,7 +89,7 @@ class Reader:
         """Strings drawn from the model, digit after digit, among digits alone.
 
         Returns:
-            The strings ``[count, digits]`` and the logarithm of the chance of each ``[count]``.
+            The strings ``[count, digits]``, and the natural logarithm of the chance of each.
         """
         drawn = torch.empty(count, 0, dtype=torch.int64)
         chance = torch.zeros(count, dtype=torch.float64)
@@ -84,7 +100,7 @@ class Reader:
         return drawn, chance
 
     def chance(self, secrets: torch.Tensor) -> torch.Tensor:
-        """Logarithm of the chance that ``sampled`` draws each string ``[r, k]``: shape ``[r]``."""
+        """Natural logarithm of the chance that ``sampled`` draws ``[r, k]`` strings: ``[r]``."""
         each = [
             self._among_digits(secrets[:, :i]).gather(1, secrets[:, i, None])[:, 0]
             for i in range(secrets.shape[1])
@@ -93,7 +109,7 @@ class Reader:
 
     def _among_digits(self, secrets: torch.Tensor) -> torch.Tensor:
         logs = self._log_shares(secrets)[:, _FIRST : _FIRST + 10]
-        return logs.double().log_softmax(1)
+        return logs.log_softmax(1)
 
     def _log_shares(self, secrets: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of the next character after the prefix and some digits ``[r, i]``."""
@@ -101,39 +117,55 @@ class Reader:
         return self._next(torch.cat([before, secrets + _FIRST], dim=1)[:, -self.length :])
 
     def _next(self, codes: torch.Tensor) -> torch.Tensor:
-        inputs = characters.one_hot(codes, dtype=self.weights.dtype)
+        objective, weights = self._model
         with torch.no_grad():
-            return self.objective.outputs(self.weights, inputs).log_softmax(1)
+            inputs = characters.one_hot(codes, dtype=weights.dtype)
+            return objective.outputs(weights, inputs).log_softmax(1)
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """A secret's bits, and estimates of its exposure, in bits.
+    """A secret's bits, and what is known of its exposure, in bits.
+
+    The exposure lies from ``low`` to ``high`` with a confidence of 95%. Three things enclose it.
+    Strings that the model likes at least as much as the secret are at least as probable, and the
+    probabilities of all strings add up to at most m, that a digit comes first: so there are at most
+    ``m 2^bits`` of them. Then random strings, by the exact (binomial) limits of the share of hits
+    among them. And strings drawn from the model's own distribution over digits, which see the tail
+    that random strings miss: a hit has there a chance of ``1/(m 2^bits)`` or more, so a share s of
+    hits stands for at most ``s m 2^bits`` strings.
 
     Attributes:
         bits: log-perplexity of the secret on its true digits.
-        counted: from the share of random strings with at most as many bits, the secret among them;
-            it ends at ``log2(count + 1)``.
+        certain: the exposure is at least this, whatever was drawn: ``log2 R - log2(m 2^bits)``,
+            with ``m 2^bits`` rounded down to a whole number of strings.
+        low: lower end of the interval.
+        high: upper end of the interval, ``log2 R`` if no other string at least as likely is known.
+        hits: how many of the model's own strings are at least as likely, the secret not among them.
+        counted: from the share of random strings with at most as many bits, the secret added to
+            them; it ends at ``log2(count + 1)``.
         fitted: from a skew-normal distribution fitted to the bits of the random strings (Carlini et
             al. 2019): an extrapolation.
-        sampled: from strings half of which the model itself proposes, weighted to stand for random
-            ones; unbiased for the share, which is then kept between 1/R and 1.
     """
 
     bits: float
+    certain: float
+    low: float
+    high: float
+    hits: int
     counted: float
     fitted: float
-    sampled: float
 
 
 def exposure(reader: Reader, secret: str, *, count: int, seed: int) -> Exposure:
-    """Estimate the exposure of a secret.
+    """Enclose and estimate the exposure of a secret.
 
     Args:
         reader: the model, after what comes before the secret.
         secret: digits.
-        count: of the random strings, and of those that the model helps to propose.
-        seed: of both.
+        count: of the random strings, and of the strings that the model draws.
+        seed: of both. They come from a stream of their own (``base/streams``, "exposure"), so that
+            a secret made with the same seed is not the first of them.
 
     Raises:
         ValueError: for a secret with anything but digits, or fewer than 10 strings.
@@ -141,15 +173,26 @@ def exposure(reader: Reader, secret: str, *, count: int, seed: int) -> Exposure:
     if not secret or set(secret) - set(DIGITS):
         checks.fail("secret", "digits", repr(secret))
     checks.integer("count", count, least=10)
-    generator = torch.Generator().manual_seed(checks.integer("seed", seed, least=0))
+    generator, k = stream("exposure", seed), len(secret)
     true = torch.tensor([[int(digit) for digit in secret]])
-    bits = float(reader.bits(true))
-    random = torch.randint(10, (count, len(secret)), generator=generator)
-    of_random = reader.bits(random)
-    counted = math.log2((count + 1) / (1 + int((of_random <= bits).sum())))
-    share = _share_at_most(reader, bits, random[: count // 2], count - count // 2, generator)
-    sampled = -math.log2(min(1.0, max(share, 10.0 ** -len(secret))))
-    return Exposure(bits, counted, fitted_exposure(of_random, bits), sampled)
+    random = torch.randint(10, (count, k), generator=generator)
+    own, chance = reader.sampled(count, k, generator)
+    together = torch.cat([true, random, own])
+    all_bits = reader.bits(together)
+    bits, of_random = float(all_bits[0]), all_bits[1 : count + 1]
+    other = (all_bits <= bits + _TIE) & (together != true).any(1)
+    at_random, drawn = other[1 : count + 1], other[count + 1 :]
+    inside = bits + reader.digit_first()
+    least, most = _rank(inside, 10**k, at_random, chance[drawn] / math.log(2), count)
+    return Exposure(
+        bits=bits,
+        certain=math.log2(10**k / _most(inside, 10**k)),
+        low=math.log2(10**k / most),
+        high=math.log2(10**k / least),
+        hits=int(drawn.sum()),
+        counted=math.log2((count + 1) / (1 + int(at_random.sum()))),
+        fitted=fitted_exposure(of_random, bits),
+    )
 
 
 def fitted_exposure(of_random: torch.Tensor, bits: float) -> float:
@@ -159,16 +202,42 @@ def fitted_exposure(of_random: torch.Tensor, bits: float) -> float:
     return float(-share / math.log(2))
 
 
-def _share_at_most(reader: Reader, bits: float, random: torch.Tensor, more: int, generator):
-    """Share of all strings with at most ``bits``, by sampling with weights.
+def _most(inside: float, total: int) -> float:
+    """The most strings that can be as likely as the secret: a whole number."""
+    if inside >= math.log2(total):
+        return float(total)
+    return max(1, math.floor(2.0 ** (inside + _TIE)))
 
-    Strings come from the uniform distribution u (``random``) and ``more`` of them from the model's
-    own q. Each is weighted by ``u / (a u + (1 - a) q)`` with a the share of the first kind: the
-    mean of weight times indicator has the wanted expectation, and no weight exceeds 1/a.
+
+def _rank(inside: float, total: int, at_random: torch.Tensor, chances: torch.Tensor, count: int):
+    """The least and the largest rank, each right in 97.5% of all cases.
+
+    Args:
+        inside: bits of the secret, given that a digit comes first: ``log2(m 2^bits)``.
+        total: R.
+        at_random: which of the random strings are hits, ``[count]``.
+        chances: log2 of the chance of each of the model's own strings that is a hit.
+        count: how many strings the model has drawn.
     """
-    drawn, chance = reader.sampled(more, random.shape[1], generator)
-    both, q = torch.cat([random, drawn]), torch.cat([reader.chance(random), chance]).exp()
-    u, a = 10.0 ** -both.shape[1], len(random) / len(both)
-    # A string from the model's own list may tie with the secret up to rounding.
-    low = (reader.bits(both) <= bits + 1e-6).double()
-    return float((low * u / (a * u + (1 - a) * q)).mean())
+    few, many = _share(int(at_random.sum()), count, _FAILS)
+    # Beyond log2 R nothing can be concluded from the model's own strings that counting does not.
+    capped = min(inside, math.log2(total))
+    # Hits with a chance of at most c are at least (their share) / c strings. c takes the values
+    # 2^-capped, 2^(1-capped) and so on; each limit may fail the less often for there being many.
+    steps = range(math.ceil(capped) + 1)
+    known = 0.0
+    for step in steps:
+        hits = int((chances <= step - capped + _TIE).sum())
+        share = _share(hits, count, _FAILS / len(steps))[0]
+        known = max(known, share * 2.0 ** (capped - step))
+    own = total if capped < inside else _share(len(chances), count, _FAILS)[1] * 2.0**inside
+    least = 1 + max(total * few, known)
+    most = min(1 + math.floor(min(total * many, own, total - 1)), _most(inside, total))
+    return min(least, most), most
+
+
+def _share(hits: int, count: int, fails: float) -> tuple[float, float]:
+    """Two one-sided limits of a share, by Clopper and Pearson: each fails at most so often."""
+    low = stats.beta.ppf(fails, hits, count - hits + 1) if hits else 0.0
+    high = stats.beta.isf(fails, hits + 1, count - hits) if hits < count else 1.0
+    return float(low), float(high)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from unlearning.base import checks
+from unlearning.base.streams import stream
 from unlearning.problem.building import seeded
 from unlearning.problem.samples import Samples
 
@@ -33,7 +34,7 @@ def sentences(count: int, *, seed: int) -> list[str]:
     Raises:
         ValueError: if the count is not positive.
     """
-    generator = _generator(seed)
+    generator = stream("sentences", seed)
     return [_sentence(generator) for _ in range(checks.integer("count", count, least=1))]
 
 
@@ -51,7 +52,7 @@ def planted(lines: Sequence[str], canary: str, repetitions: int, *, seed: int) -
     """
     most = len(lines) + 1
     checks.integer("repetitions", repetitions, least=0, most=most, note=" (places)")
-    chosen = set(torch.randperm(most, generator=_generator(seed))[:repetitions].tolist())
+    chosen = set(torch.randperm(most, generator=stream("places", seed))[:repetitions].tolist())
     parts = []
     for place in range(most):
         parts += [canary] * (place in chosen) + list(lines[place : place + 1])
@@ -139,7 +140,3 @@ def _sentence(generator: torch.Generator) -> str:
 
 def _pick(words: Sequence[str], generator: torch.Generator) -> str:
     return words[int(torch.randint(len(words), (1,), generator=generator))]
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(checks.integer("seed", seed, least=0))

@@ -37,6 +37,12 @@ class TwoClasses(nn.Module):
 class WithLinearTerm(Objective):
     """An objective plus ``b.w``: in its mean loss and gradients, not in ``losses`` of samples.
 
+    b goes with the MEAN of the losses. So where rows are dropped, what is left is the mean over the
+    rows that stay plus b.w, times what the convention puts on the mean: 1 under R1, (n - m)/n under
+    R2 and R3, where b is shared out as the losses are. Where a sum of losses has one b for any
+    number of rows, as published, n - m rows have n/(n - m) times the b of n rows here; give the
+    retained rows such a term yourself. Corrected rows leave n, and b, as they are.
+
     Args:
         model: as for ``Objective``.
         term: b, shape ``[d]``, in the dtype of the weights.
