@@ -94,7 +94,7 @@ class Fan(nn.Module):
 def test_a_dead_weight_whose_unit_fires():
     inputs = torch.tensor([[1.0], [2.0], [0.5]], dtype=torch.float64)
     labels = torch.tensor([0, 0, 1])
-    at = objective, samples, w = point(Fan(), inputs, labels)
+    at = objective, _, w = point(Fan(), inputs, labels)
     h = hessian(objective.mean_loss)(w, inputs, labels)
     ggn = System(*at, curvature="ggn", penalty_weight=0.0).dense()
     assert float(ul.diagonal(*at, method="ggn").values[0]) == 0
