@@ -41,7 +41,7 @@ def quantity(claim, name, rows):
         (mine,), (theirs,) = (
             of(rows, part="rise", sharp=sharp) for sharp in ("largest_diagonal", other)
         )
-        return math.log(mine[measure] / theirs[measure])
+        return math.log(max(mine[measure], 1e-12)) - math.log(max(theirs[measure], 1e-12))
     words = [*claim.split("-"), *name.split("-")]
     (order,) = (number for word, number in ORDERS.items() if word in words)
     if claim == "sharpness":
