@@ -222,6 +222,19 @@ def test_states_that_need_no_record():
     assert verdicts.verdict("hfocu-definition-1", {}).state == "not testable here"
 
 
+def test_what_no_run_decides_shows_its_checks_beside():
+    claim = "saps-sentence-second-order"
+    about = claims.load()[claim]
+    protocol = claims.load().protocols["restricted-quadratic"]
+    assert about.not_testable
+    gaps = criteria.finding(claim, "restricted-gap", over(-13.0, -12.5))
+    record = {"name": claims.record_of(protocol), "commit": "abc", "stale": []}
+    record |= {"parameters": protocol.published, "findings": [gaps]}
+    found = verdicts.verdict(claim, {record["name"]: record})
+    assert (found.state, found.findings, found.missing) == ("not testable here", [], ())
+    assert [f["outcome"] for f in found.beside] == ["holds"]
+
+
 def test_every_claim_has_one_of_the_states():
     found = verdicts.all_verdicts()
     assert list(found) == list(claims.load().claims)

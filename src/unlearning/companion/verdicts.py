@@ -5,7 +5,7 @@ words than a verdict.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unlearning.companion import claims as claim_list
@@ -53,9 +53,8 @@ def verdict(claim: str, kept: Mapping[str, Mapping] | None = None) -> Verdict:
     about = claim_list.load()[claim]
     if about.statement == claim_list.NOT_AT_HAND:
         return Verdict(about, claim_list.NOT_AT_HAND)
-    if about.not_testable:
-        return Verdict(about, NOT_TESTABLE)
-    return _from_records(about, _records_for(about) if kept is None else kept)
+    found = _from_records(about, _records_for(about) if kept is None else kept)
+    return replace(found, state=NOT_TESTABLE) if about.not_testable else found
 
 
 def _records_for(about: claim_list.Claim) -> dict[str, Mapping]:

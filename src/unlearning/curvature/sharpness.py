@@ -4,7 +4,7 @@ With ``g`` the gradient and ``H`` the Hessian of ``F = mean loss + l2/2 |w|^2`` 
 
     rise of S       max of F(w + v) - F(w) over v with |v| <= rho and support in S
     by a quadratic  at most rho |g_S| + rho^2/2 lambda_max(H_SS); equal where g_S = 0
-    on average      rho^2/2 trace(H_SS) / |S| over random directions, where g_S = 0
+    on average      rho^2/2 trace(H_SS) / |S| over random directions and their opposites
 """
 
 import math
