@@ -46,7 +46,9 @@ def test_one_shard_is_one_run():
 def test_answer_is_the_mean_of_probabilities():
     models = [OBJECTIVE.module(w) for w in LEARNED.weights]
     mean = sum(model(SAMPLES.inputs).softmax(1) for model in models) / 4
-    torch.testing.assert_close(LEARNED.log_probabilities(SAMPLES.inputs).exp(), mean, rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        LEARNED.log_probabilities(SAMPLES.inputs).exp(), mean, rtol=0, atol=1e-12
+    )
 
 
 def test_a_correction_is_training_on_the_corrected_data():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.notebooks import cost_rows, risk_rows, verification_rows
+from tests.notebooks import cost_rows, efficacy_rows, risk_rows, verification_rows
 from tests.notebooks.repair_rows import repair_finding
 from tests.notebooks.schedule_rows import RANKS, schedule_finding
 from unlearning.companion import record
@@ -63,6 +63,8 @@ def measured(f, values):
         return risk_rows.risk_finding(f, values)
     if f["claim"] in cost_rows.CLAIMS:
         return cost_rows.cost_finding(f, values)
+    if f["claim"] in efficacy_rows.CLAIMS:
+        return efficacy_rows.efficacy_finding(f, values)
     if verification_rows.judges(f["claim"]):
         return verification_rows.verification_finding(f, values)
     method, convention = METHODS[f["mode"]], f["convention"]
