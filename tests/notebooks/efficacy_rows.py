@@ -2,8 +2,8 @@
 
 CLAIMS = ("saps-sentence-progress", "saps-sentence-efficacy")
 BENCHES = {"labels": "labels", "features": "pixels", "patch": "patch"}
-EQUAL = {"last-layer": ("last layer", ""), "random": ("random", "as many")}
-EQUAL |= {"gradient": ("gradient", "as many")}
+EQUAL = {"last-layer": ("last layer", ""), "random": ("random", "few")}
+EQUAL |= {"gradient": ("gradient", "few")}
 LARGER = {"all": ("all", ""), "last-layer": ("last layer", "")}
 TIMES = {
     "time": ("largest, 1st", "all, 1st"),
@@ -17,7 +17,7 @@ def efficacy_finding(f, values):
     if f["claim"] == "saps-sentence-progress":
         short, rival = f["criterion"].split("-", 1)
         bench = BENCHES[short]
-        mine = removed(values, bench, "largest", "as many")
+        mine = removed(values, bench, "largest", "few")
         return less(mine, removed(values, bench, *EQUAL[rival]))
     quantity = f["criterion"].split("-", 1)[1]
     if quantity in TIMES:
