@@ -82,7 +82,7 @@ def record_table():
             f'<a href="records.html#record-{name}">{name}</a>',
             day(record["date"]) + age(record),
             f"{record['seconds']:.0f} s",
-            f"<code>{html.escape(record['commit'])}</code>",
+            ", ".join(f"<code>{html.escape(one)}</code>" for one in record["commit"].split(", ")),
             state(record),
         )
         for name, record in records.load_all().items()

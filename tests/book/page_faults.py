@@ -10,7 +10,8 @@ from bs4 import BeautifulSoup
 
 # "not testable here" and the like are said of other things, too; these words are kept for verdicts.
 WORDS = re.compile(
-    r"\b(?:not |partly )?reproduced\b|\bnot yet examined\b|\bnot testable here\b", re.I
+    r"\b(?:not |partly )?reproduced\b|\bleft open\b|\bnot yet examined\b|\bnot testable here\b",
+    re.I,
 )
 NOT_TEXT = ["script", "style", "pre", "code", "nav", "button"]
 

@@ -45,6 +45,10 @@ PLANTED = [
     (with_value("kind", "hunch"), "hfocu-theorem-1, kind: 'hunch' is not one of"),
     (with_value("paper", "other"), "hfocu-theorem-1: paper: expected one of hfocu, saps"),
     (with_value("stands_for", 2), "hfocu: expected entries for 22 statements, got 23"),
+    (
+        with_value("not_testable", "no run can decide it"),
+        "hfocu-theorem-1, criteria, 0: 'decides' is a required property",
+    ),
     (doubled, "hfocu-theorem-1: stands twice"),
     (criterion("protocol", "nowhere"), "hfocu-theorem-1: criteria.gap: unknown protocol nowhere"),
     (criterion("above", 1.0), "hfocu-theorem-1, criteria, 0: "),
@@ -68,7 +72,7 @@ def test_a_planted_fault_is_found_and_its_place_named(tmp_path, plant, message):
 def test_the_list_itself_has_no_fault():
     known = claims.load()
     assert len(known.claims) == len(CONTENT["claims"])
-    assert {claim.paper for claim in known.claims.values()} == {"hfocu", "saps"}
+    assert {claim.paper for claim in known.claims.values()} == {"hfocu", "saps", "summary"}
 
 
 def test_every_named_item_of_the_papers_has_its_entry():

@@ -36,6 +36,9 @@ def test_one_seed_that_measures_the_same_renews_the_record(recorded):
     assert after["values"] == before["values"]
     assert after["notebook"] != before["notebook"]
     assert after["renewed"]["seed"] == 4
+    assert after["environment"] == before["environment"]
+    assert after["renewed"]["environment"]["python"]
+    assert set(parts(recorded)) == {"seed-4-measure.json"}, "the others were not measured now"
     assert after["content_hash"] == content_hash(after)
     old, new = ({run["seed"]: run for run in r["runs"]} for r in (before, after))
     assert [new[seed] == old[seed] for seed in (3, 5)] == [True, True]

@@ -1,5 +1,8 @@
 """What a chapter shows, and what goes along with it."""
 
+import math
+import re
+
 import pandas as pd
 import pytest
 
@@ -22,6 +25,14 @@ def test_a_format_can_be_given_and_a_record_is_named():
     kinds, metadata = show.table("t", FRAME, digits=".0e", record={"name": "r"})._repr_mimebundle_()
     assert "3e-01" in kinds["text/plain"]
     assert metadata[show.DATA]["record"] == "r"
+
+
+def test_places_without_a_number_stay_empty_and_small_numbers_show():
+    frame = pd.DataFrame({"x": [math.nan, 0.0, 3.2e-5, -4e-4, 0.25]})
+    kinds, metadata = show.table("t", frame, digits=3)._repr_mimebundle_()
+    cells = re.findall("<td>(.*?)</td>", kinds["text/html"])
+    assert cells == ["", "0.000", "3e-05", "-4e-04", "0.250"]
+    assert "3.2e-05" in metadata[show.DATA]["csv"]
 
 
 def test_a_figure_is_a_picture_with_its_numbers_and_is_closed():

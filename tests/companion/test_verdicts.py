@@ -140,7 +140,22 @@ def test_an_undecided_interval_is_neither_confirmed_nor_refuted():
         criteria.finding(LOSSES, "correlation", over(0.7, 0.95), convention=c) for c in CONVENTIONS
     ]
     assert {f["outcome"] for f in wide} == {"undecided"}
-    assert state(*wide, claim=LOSSES) == "partly reproduced"
+    assert state(*wide, claim=LOSSES) == "left open"
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "expected"),
+    [
+        ((0.95,), (0.5,), "partly reproduced"),
+        ((0.95,), (0.7, 0.95), "partly reproduced"),
+        ((0.7, 0.95), (0.5,), "left open"),
+        ((0.5,), (0.5,), "not reproduced"),
+    ],
+)
+def test_where_no_criterion_holds_a_claim_is_not_even_partly_so(first, others, expected):
+    values = zip((first, others, others), CONVENTIONS, strict=True)
+    found = [criteria.finding(LOSSES, "correlation", over(*v), convention=c) for v, c in values]
+    assert state(*found, claim=LOSSES) == expected
 
 
 def test_our_own_addition_is_shown_beside_and_does_not_decide():
@@ -207,6 +222,19 @@ def test_states_that_need_no_record():
     assert verdicts.verdict("hfocu-definition-1", {}).state == "not testable here"
 
 
+def test_what_no_run_decides_shows_its_checks_beside():
+    claim = "saps-sentence-second-order"
+    about = claims.load()[claim]
+    protocol = claims.load().protocols["restricted-quadratic"]
+    assert about.not_testable
+    gaps = criteria.finding(claim, "restricted-gap", over(-13.0, -12.5))
+    record = {"name": claims.record_of(protocol), "commit": "abc", "stale": []}
+    record |= {"parameters": protocol.published, "findings": [gaps]}
+    found = verdicts.verdict(claim, {record["name"]: record})
+    assert (found.state, found.findings, found.missing) == ("not testable here", [], ())
+    assert [f["outcome"] for f in found.beside] == ["holds"]
+
+
 def test_every_claim_has_one_of_the_states():
     found = verdicts.all_verdicts()
     assert list(found) == list(claims.load().claims)
@@ -219,6 +247,10 @@ def test_records_say_what_is_read_off_them():
         for f in found.findings:
             criterion = found.claim.criterion(f["criterion"])
             record = verdicts.records.load(f["record"])
-            written = [g for g in record["findings"] if g["quantity"] == criterion.quantity]
+            written = [
+                g
+                for g in record["findings"]
+                if (g["criterion"], g["quantity"]) == (criterion.id, criterion.quantity)
+            ]
             assert written, f"{found.claim.id}: record {f['record']} again"
             assert {g["limit"] for g in written} == {criterion.limit}

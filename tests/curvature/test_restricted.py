@@ -110,15 +110,15 @@ def test_a_block_that_does_not_fit_into_memory(monkeypatch):
     assert found.dense().shape == (5, 5)
 
 
-WANTED = "places: expected distinct places from 0 to 50, an integer tensor [|S|], got "
+WANTED = "places: expected distinct numbers of weights from 0 to 50, got "
 BAD = {
-    WANTED + "list": [1, 2],
+    "places: expected an integer tensor [|S|], got list": [1, 2],
     WANTED + "torch.float32 of shape [2]": torch.zeros(2),
     WANTED + "torch.int64 of shape [1, 2]": torch.zeros(1, 2, dtype=torch.int64),
     WANTED + "none": torch.zeros(0, dtype=torch.int64),
-    WANTED + "places from -1 to 3": torch.tensor([3, -1]),
-    WANTED + "places from 3 to 51": torch.tensor([3, 51]),
-    WANTED + "some more than once": torch.tensor([3, 4, 3]),
+    WANTED + "numbers from -1 to 3": torch.tensor([3, -1]),
+    WANTED + "numbers from 3 to 51": torch.tensor([3, 51]),
+    WANTED + "weight 3 more than once": torch.tensor([3, 4, 3]),
 }
 
 

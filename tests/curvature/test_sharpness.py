@@ -201,8 +201,10 @@ REFUSED = {
     "rho: expected a radius within which the objective stays finite, got 1e\\+200": {"rho": 1e200},
     "steps: expected an integer of at least 0, got -1": {"steps": -1},
     "penalty: expected True or False, got 1": {"penalty": 1},
-    "indices: expected numbers of weights from 0 to 11, each once": {"indices": [3, 3]},
-    "indices: .*, got 12": {"indices": [12]},
+    "indices: expected distinct numbers of weights from 0 to 11, got weight 3 more than once": {
+        "indices": [3, 3]
+    },
+    "indices: .*, got numbers from 12 to 12": {"indices": [12]},
     "dtype: expected one of torch.float64": {"dtype": torch.int64},
 }
 

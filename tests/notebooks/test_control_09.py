@@ -1,36 +1,20 @@
 """What chapter 09 says of its control, whose batches are all full, held against the record."""
 
-import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from unlearning.companion import record
-
-ROWS = pd.DataFrame(
-    row for row in record.load("verification-mnist-logistic")["values"] if "accuracy" in row
-)
-NEWTON = ["Newton, one-term", "Newton, full"]
-
-
-def gaps(order, convention):
-    """HF-OCU's share less that of the closer form of the Newton step: m by seed."""
-    here = ROWS[(ROWS["order"] == order) & (ROWS["convention"] == convention)]
-    wide = here.pivot_table("distance", ["m", "seed"], "method")
-    return ((wide["HF-OCU"] - wide[NEWTON].min(axis=1)) / wide["do nothing"]).unstack()
+from tests.notebooks.newton_gaps import NEWTON, gaps, outcomes
 
 
 def newtons(order, convention):
     """The sizes at which the Newton step is clearly closer, and those where HF-OCU is."""
-    less = gaps(order, convention)
-    t, p = stats.ttest_1samp(less, 0, axis=1)
-    clear = dict(zip(less.index, np.sign(t) * (p < 0.05), strict=True))
+    clear = outcomes(order, convention, NEWTON)
     return [{m for m, sign in clear.items() if sign == which} for which in (1, -1)]
 
 
 @pytest.mark.parametrize(("convention", "start"), [("R1", 200), ("R2", 100)])
 def test_with_full_batches_no_rate_is_hf_ocus(convention, start):
-    sizes = set(gaps("fixed, even", convention).index)
+    sizes = set(gaps("fixed, even", convention, NEWTON).index)
     assert len(sizes) == 7
     assert newtons("fixed, even", convention) == [{m for m in sizes if m >= start}, set()]
     assert newtons("reshuffled, even", convention) == [sizes, set()]
@@ -38,7 +22,8 @@ def test_with_full_batches_no_rate_is_hf_ocus(convention, start):
 
 @pytest.mark.parametrize("convention", ["R1", "R2"])
 def test_the_short_batch_and_the_order_on_average_over_the_rates(convention):
-    of = {o: gaps(o, convention).mean() for o in ("fixed", "fixed, even", "reshuffled, even")}
+    orders = ("fixed", "fixed, even", "reshuffled, even")
+    of = {order: gaps(order, convention, NEWTON).mean() for order in orders}
     assert stats.ttest_1samp(of["fixed"], 0).pvalue > 0.05
     assert stats.ttest_1samp(of["fixed, even"], 0).pvalue < 0.05
     mean = {order: values.mean() for order, values in of.items()}

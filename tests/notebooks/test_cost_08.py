@@ -2,13 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
 import unlearning as ul
 from tests.notebooks.cost_rows import CLAIMS, cost_finding, made_up
 from unlearning.base.operations import Operations
-from unlearning.companion import claims
+from unlearning.companion import claims, record
 from unlearning.companion.chapters import chapters, notebooks_folder, read_chapter
 
 CELLS = read_chapter(chapters(notebooks_folder())["08_cost"]).cells
@@ -113,3 +114,66 @@ def test_findings_follow_from_rows_by_other_code(chapter):
     for f in found:
         values = list(cost_finding(f, rows).values())
         assert [f["least"], f["greatest"]] == pytest.approx([min(values), max(values)])
+
+
+PAPER = record.load("cost-mnist-sizes")
+SEEDS, EPOCHS = PAPER["parameters"]["seeds"], PAPER["parameters"]["epochs"]
+BY = {(f["claim"], f["criterion"]): f for f in PAPER["findings"]}
+
+
+def median_slope(sweep, what, size):
+    """Mean over the seeds of the slope of log time over log size, by least squares."""
+    found = []
+    for seed in SEEDS:
+        rows = [r for r in PAPER["values"] if (r["part"], r["seed"]) == (sweep, seed)]
+        times = {r[size]: r["ms"] for r in rows if r.get("what") == what}
+        found.append(np.polyfit(np.log(list(times)), np.log(list(times.values())), 1)[0])
+    return np.mean(found)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "what", "size", "said"),
+    [
+        ("over n", "HF-OCU, per step", "n", 0.68),
+        ("over d", "HF-OCU, per step", "d", 1.2),
+        ("additions", None, "d", 1.27),
+        ("over d", "retraining", "d", 0.11),
+    ],
+)
+def test_exponents_in_prose(sweep, what, size, said):
+    if what == "HF-OCU, per step":
+        what = "HF-OCU, all vectors"
+        said += size == "n"  # the number of steps grows with n as well
+    assert median_slope(sweep, what, size) == pytest.approx(said, abs=0.0051)
+
+
+def test_intervals_and_shares_in_prose():
+    step = BY["hfocu-table-complexity-precomputation", "in-d"]
+    assert (step["low"], step["high"]) == pytest.approx((1.14, 1.26), abs=0.005)
+    storage = {name: BY["hfocu-sentence-storage", name] for name in ("tenth", "regime", "data")}
+    assert storage["tenth"]["greatest"] == pytest.approx(1.58, abs=0.005)
+    assert storage["regime"]["greatest"] == pytest.approx(0.095, abs=0.0005)
+    assert storage["data"]["least"] >= 9.9
+    numbers = [r["n"] * r["d"] * 4e-6 for r in PAPER["values"] if r["part"] == "over d"]
+    assert (min(numbers), max(numbers)) == pytest.approx((4, 125), abs=0.6)
+
+
+def test_paid_off_in_prose(chapter):
+    until = {s: chapter["requests_until"](chapter["cost_of"](PAPER["values"], s), 1000)
+             for s in SEEDS}  # fmt: skip
+    against = sorted(int(found["retraining"]) for found in until.values())
+    assert (against[0], against[-1]) == (29, 42)
+
+
+def test_who_is_fastest_in_prose(chapter):
+    tables = [chapter["winners"](PAPER["values"], seed, EPOCHS) for seed in SEEDS]
+    for table in tables:
+        sizes = table.index.get_level_values("d")
+        assert set(table["1"]) == {"Newton by CG"}
+        assert set(table["10"][sizes != 1010]) == {"Newton by CG"}
+        assert set(table["n / 10"][sizes <= 1970]) == {"jackknife vectors"}
+        assert set(table["n / 10"][sizes >= 7850]) == {"Newton by CG"}
+        dense = (sizes <= 7850) & (table.index.get_level_values("n") == 1000)
+        assert set(table["n"][dense]) == {"jackknife vectors"}
+        assert set(table["n"][~dense & (sizes != 16010)]) == {"HF-OCU"}
+    assert sum(table["n"][1000, 16010] == "HF-OCU" for table in tables) == 6

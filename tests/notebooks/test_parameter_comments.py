@@ -21,11 +21,15 @@ def comments(source):
     return found
 
 
+def parameters_of(cells):
+    """The source of the cell with the parameters."""
+    (source,) = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    return source
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_parameter_has_a_comment(name):
-    cells = read_chapter(CHAPTERS[name]).cells
-    (source,) = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
-    found = comments(source)
+    found = comments(parameters_of(read_chapter(CHAPTERS[name]).cells))
     assert found
     assert not [parameter for parameter, text in found.items() if len(text) < 8]
 
@@ -46,8 +50,7 @@ def configured(cells):
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_what_is_recorded_names_every_parameter(name):
     cells = read_chapter(CHAPTERS[name]).cells
-    (source,) = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
-    given = configured(cells)
-    assert ("record" in comments(source)) == (given is not None)
+    declared, given = comments(parameters_of(cells)), configured(cells)
+    assert ("record" in declared) == (given is not None)
     if given is not None:
-        assert sorted([*given, "record"]) == sorted(comments(source))
+        assert sorted([*given, "record"]) == sorted(declared)

@@ -1,5 +1,6 @@
 """The published step-size figure, digitised, against the released recursion run here."""
 
+import pandas as pd
 import pytest
 
 import unlearning as ul
@@ -49,3 +50,20 @@ def test_what_the_text_says_of_the_figures_record():
         assert accuracy[0.32] < 0.2 < 0.8 < accuracy[0.25]
         (gap,) = [f for f in kept["findings"] if f["criterion"] == "digitised-distance"]
         assert 0.005 < gap["mean"] < 0.005 + 0.003
+
+
+def test_where_the_released_distance_leaves_its_plateau():
+    rows = pd.DataFrame(
+        r
+        for r in record.load("schedule-ablation")["values"]
+        if "convention" in r and "epochs" not in r and "clip" not in r
+    )
+    rows = rows[(rows["convention"] == "R1") & (rows["m"] == 50)]
+    rows = rows[rows["method"] == "HF-OCU as released"]
+    far = rows.pivot_table("distance", "seed", "step size")
+    left = far.gt(2 * far[0.2], axis=0)  # the plateau rises slowly
+    assert len(far) == 7
+    assert not left.loc[:, 0.05:0.2].any(axis=None)
+    assert left[[0.25, 0.26]].sum().to_list() == [1, 5]
+    assert (left[0.26] & ~left.loc[:, 0.27:0.29].all(axis=1)).any()
+    assert far[0.4].min() > 100

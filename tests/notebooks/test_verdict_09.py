@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from unlearning.companion import record
+from tests.notebooks.newton_gaps import NEWTON, PAPER, ROWS, outcomes
 
-PAPER = record.load("verification-mnist-logistic")
-ROWS = pd.DataFrame(row for row in PAPER["values"] if "accuracy" in row)
 FRAME = ROWS[ROWS["order"] == "fixed"]
 R1 = FRAME[FRAME["convention"] == "R1"]
 CONVENTIONS = ("R1", "R2", "R3")
@@ -154,19 +152,6 @@ def test_the_control_agrees_with_another_implementation(order, seed, m, measured
     row = LEFT.loc[order, seed, m]
     less = (row["HF-OCU"] - row["Newton, one-term"]) / row["do nothing"]
     assert less == pytest.approx(measured_elsewhere, abs=6e-4)
-
-
-def outcomes(order, convention, other):
-    """For each size the sign of the paired difference, 0 where its 95% interval holds 0."""
-    here = ROWS[(ROWS["order"] == order) & (ROWS["convention"] == convention)]
-    wide = here.pivot_table("distance", ["m", "seed"], "method")
-    ours, theirs = wide["HF-OCU"], wide[other].min(axis=1)
-    less = ((ours - theirs) / wide["do nothing"]).unstack()
-    t, p = stats.ttest_1samp(less, 0, axis=1)
-    return dict(zip(less.index, np.sign(t) * (p < 0.05), strict=True))
-
-
-NEWTON = ["Newton, one-term", "Newton, full"]
 
 
 @pytest.mark.parametrize(

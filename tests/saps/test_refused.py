@@ -16,7 +16,7 @@ NEW = new_both(AT)
 WANTED = (
     "corrected: expected inputs [3, 1, 4, 4] of torch.float64 with labels of torch.int64 on cpu"
 )
-SELECT = "select: expected a bool mask [51], or distinct integers from 0 to 50, got "
+SELECT = "select: expected a bool mask [51], or distinct numbers of weights from 0 to 50, got "
 BAD = {
     "rows: expected at least one sample, got an empty list": {"rows": []},
     "rows: expected each sample once, got sample 2 more than once": {"rows": [2, 7, 2]},
@@ -51,17 +51,17 @@ BAD = {
     "hessian_on: expected one of corrected, original, got 'both'": {"hessian_on": "both"},
     "dtype: expected one of torch.float64, torch.float32, got torch.int64": {"dtype": torch.int64},
     "batch: expected an integer of at least 1, got 0": {"batch": 0},
-    "select: expected at least one weight, got none": {"select": []},
+    SELECT + "none": {"select": []},
     "select: expected at least one weight, got none ": {"select": torch.zeros(51).bool()},
     "select: expected a bool mask [51], got torch.bool of shape [50]": {
         "select": torch.ones(50).bool()
     },
-    SELECT + "integers from -1 to 3": {"select": [3, -1]},
-    SELECT + "integers from 3 to 51": {"select": [51, 3]},
+    SELECT + "numbers from -1 to 3": {"select": [3, -1]},
+    SELECT + "numbers from 3 to 51": {"select": [51, 3]},
     SELECT + "torch.float32 of shape [2]": {"select": [0.5, 1.0]},
     SELECT + "torch.int64 of shape [1, 2]": {"select": [[1, 2]]},
     "select: expected a bool mask or integers, got 'all'": {"select": "all"},
-    "select: expected each weight once, got weight 4 more than once": {"select": [4, 1, 4]},
+    SELECT + "weight 4 more than once": {"select": [4, 1, 4]},
 }  # fmt: skip
 
 

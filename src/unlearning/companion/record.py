@@ -170,16 +170,20 @@ def _as_text(record: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
-def mark_renewed(name: str, by: Mapping[str, Any]) -> None:
+def mark_renewed(name: str, by: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
     """Say in a record that one seed was run again, by later code, and measured the same.
 
     Args:
         name: of a record in ``results/`` of the clone.
         by: the ``seed``, and the ``commit`` that it was run at.
+        environment: that of the other seeds, which the record keeps; the seed's own stands in
+            ``renewed``.
     """
     path = output_root() / "results" / f"{name}.json"
     said = json.loads(path.read_text(encoding="utf-8"))
-    said = {k: v for k, v in said.items() if k != "content_hash"} | {"renewed": dict(by)}
+    renewed = {**by, "environment": said["environment"]}
+    said = {k: v for k, v in said.items() if k != "content_hash"}
+    said |= {"environment": dict(environment), "renewed": renewed}
     write_whole(path, _as_text({"content_hash": content_hash(said), **said}))
 
 

@@ -35,15 +35,40 @@ def renew(source: Path, name: str, values: dict[str, Any], seed: int) -> None:
     if seed not in before["parameters"]["seeds"]:
         checks.fail("--renew", f"one of {before['parameters']['seeds']}", seed)
     recording.make_seed(source, name, values, seed)
-    for part in dict.fromkeys(run["part"] for run in before["runs"]):
-        fresh = json.loads(_path(before, seed, part).read_text(encoding="utf-8"))
-        _compare(before, seed, part, fresh["rows"])
+    fresh = {part: _measured(before, seed, part) for part in _parts(before)}
+    for part, found in fresh.items():
+        _compare(before, seed, part, found["rows"])
+    taken = []
+    try:
         for run in before["runs"]:
-            if run["part"] == part and run["seed"] != seed:
-                taken = fresh | run | {"rows": _rows(before, run["seed"], part)}
-                records.write_whole(_path(before, run["seed"], part), json.dumps(taken, indent=1))
-    recording.make(source, name, values)
-    records.mark_renewed(name, {"seed": seed, "commit": fresh["commit"]})
+            if run["seed"] != seed:
+                taken.append(_take_over(before, run, fresh[run["part"]]))
+        recording.make(source, name, values)
+    finally:  # nobody shall find them and think that they were measured now
+        for path in taken:
+            path.unlink(missing_ok=True)
+    by = {"seed": seed, "commit": fresh[_parts(before)[0]]["commit"]}
+    records.mark_renewed(name, by, before["environment"])
+
+
+def _parts(record: Mapping[str, Any]) -> list[str]:
+    """The names of the measurements, in order."""
+    return list(dict.fromkeys(run["part"] for run in record["runs"]))
+
+
+def _measured(record: Mapping[str, Any], seed: int, part: str) -> dict[str, Any]:
+    path = _path(record, seed, part)
+    if not path.is_file():
+        checks.fail("--renew", f"the measurement {part}, which the record has", "none of that name")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _take_over(record: Mapping[str, Any], run: Mapping[str, Any], like: dict[str, Any]) -> Path:
+    """Lay a seed's recorded rows where ``Study`` looks for them."""
+    path = _path(record, run["seed"], run["part"])
+    rows = _rows(record, run["seed"], run["part"])
+    records.write_whole(path, json.dumps(like | run | {"rows": rows}, indent=1))
+    return path
 
 
 def _record_to_renew(name: str) -> dict[str, Any]:
@@ -65,8 +90,7 @@ def _path(record: Mapping[str, Any], seed: int, part: str) -> Path:
 
 def _rows(record: Mapping[str, Any], seed: int, part: str) -> list[dict[str, Any]]:
     """A seed's rows from one measurement: the record has all seeds of one after the other."""
-    parts = list(dict.fromkeys(run["part"] for run in record["runs"]))
-    seeds = record["parameters"]["seeds"]
+    parts, seeds = _parts(record), record["parameters"]["seeds"]
     blocks: list[list[dict[str, Any]]] = []
     for row in record["values"]:
         if not blocks or blocks[-1][-1]["seed"] != row["seed"]:

@@ -6,6 +6,7 @@ the picture; the book writes the numbers to a file and offers it below, with whe
 
 import base64
 import html
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,7 +40,8 @@ def table(
     Args:
         name: of the table and its file, such as ``tab-accuracy``.
         frame: what to show; the file has all its digits.
-        digits: decimals to show, or a format such as ``.1e``; None for all.
+        digits: decimals to show, or a format such as ``.1e``; None for all. A place without a
+            number stays empty, and a number that the decimals would hide is shown as such.
         record: the record that the numbers come from, if it is not the run of the page.
     """
     style = f".{digits}f" if isinstance(digits, int) else digits
@@ -48,7 +50,12 @@ def table(
 
 
 def _formatted(value: Any, style: str) -> Any:
-    return format(value, style) if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    if math.isnan(value):
+        return ""
+    shown = format(value, style)
+    return f"{value:.0e}" if value and not float(shown) else shown
 
 
 def figure(fig, frame: pd.DataFrame, *, record: Mapping[str, Any] | None = None) -> Shown:

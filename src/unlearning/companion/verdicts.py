@@ -5,7 +5,7 @@ words than a verdict.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unlearning.companion import claims as claim_list
@@ -13,10 +13,11 @@ from unlearning.companion import record as records
 from unlearning.companion.criteria import FAILS, HOLDS, judge
 
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
-NOT_TESTABLE, NOT_EXAMINED = "not testable here", "not yet examined"
+OPEN, NOT_TESTABLE, NOT_EXAMINED = "left open", "not testable here", "not yet examined"
 STATES = {
-    REPRODUCED: "every criterion held in the paper's setting, over all published seeds",
-    PARTLY: "some criteria held and others did not, or an interval leaves the matter undecided",
+    REPRODUCED: "every criterion held in the setting of its protocol, over all of its seeds",
+    PARTLY: "some criteria held; others failed, or their intervals leave the matter undecided",
+    OPEN: "no criterion held, and not every one failed: intervals leave the matter undecided",
     NOT_REPRODUCED: "every criterion failed",
     NOT_TESTABLE: "data, scale or a detail of the protocol is missing, or no run can decide it",
     claim_list.NOT_AT_HAND: "its wording is not at hand; our own proposition stands in its place",
@@ -39,7 +40,7 @@ class Verdict:
     @property
     def decided(self) -> bool:
         """Whether a record stands behind the state."""
-        return self.state in (REPRODUCED, PARTLY, NOT_REPRODUCED)
+        return self.state in (REPRODUCED, PARTLY, OPEN, NOT_REPRODUCED)
 
 
 def verdict(claim: str, kept: Mapping[str, Mapping] | None = None) -> Verdict:
@@ -52,9 +53,8 @@ def verdict(claim: str, kept: Mapping[str, Mapping] | None = None) -> Verdict:
     about = claim_list.load()[claim]
     if about.statement == claim_list.NOT_AT_HAND:
         return Verdict(about, claim_list.NOT_AT_HAND)
-    if about.not_testable:
-        return Verdict(about, NOT_TESTABLE)
-    return _from_records(about, _records_for(about) if kept is None else kept)
+    found = _from_records(about, _records_for(about) if kept is None else kept)
+    return replace(found, state=NOT_TESTABLE) if about.not_testable else found
 
 
 def _records_for(about: claim_list.Claim) -> dict[str, Mapping]:
@@ -111,9 +111,9 @@ def _why_not(record: Mapping[str, Any] | None, protocol: claim_list.Protocol) ->
 def _state(outcomes: list[str], missing: int) -> str:
     if missing or not outcomes:
         return NOT_EXAMINED
-    if set(outcomes) == {HOLDS}:
-        return REPRODUCED
-    return NOT_REPRODUCED if set(outcomes) == {FAILS} else PARTLY
+    if HOLDS in outcomes:
+        return REPRODUCED if set(outcomes) == {HOLDS} else PARTLY
+    return NOT_REPRODUCED if set(outcomes) == {FAILS} else OPEN
 
 
 def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict]:

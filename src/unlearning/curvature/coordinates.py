@@ -7,13 +7,15 @@ import torch
 from unlearning.base import checks
 
 
-def coordinates(argument: str, values: Any, w: torch.Tensor) -> torch.Tensor:
-    """Return ``values`` as distinct numbers of weights, on the device of ``w [d]``; None is all.
+def coordinates(argument: str, values: Any, d: int, device="cpu", *, also="") -> torch.Tensor:
+    """Return ``values`` as distinct numbers of d weights; None is all.
 
     Args:
         argument: the name that an error shows.
         values: whole numbers (a list or an index tensor), or None.
-        w: the weights.
+        d: how many weights there are.
+        device: where the result goes.
+        also: what else the caller takes, as an error says it.
 
     Returns:
         Shape ``[k]``, in the order given.
@@ -22,18 +24,22 @@ def coordinates(argument: str, values: Any, w: torch.Tensor) -> torch.Tensor:
         ValueError: if it is empty, or holds something fractional, negative, out of range or twice.
     """
     if values is None:
-        return torch.arange(len(w), device=w.device)
-    wanted = f"numbers of weights from 0 to {len(w) - 1}, each once and at least one"
+        return torch.arange(d, device=device)
+    wanted = f"{also}distinct numbers of weights from 0 to {d - 1}"
     try:
-        numbers = torch.as_tensor(values, device=w.device)
+        numbers = torch.as_tensor(values, device=device)
     except (TypeError, ValueError, RuntimeError):
         checks.fail(argument, wanted, f"a {type(values).__name__} of other things")
+    if numbers.numel() == 0:
+        checks.fail(argument, wanted, "none")
     kind = numbers.dtype
-    if numbers.ndim != 1 or len(numbers) == 0 or kind == torch.bool or kind.is_floating_point:
+    whole = not (kind == torch.bool or kind.is_floating_point or kind.is_complex)
+    if numbers.ndim != 1 or not whole:
         checks.fail(argument, wanted, f"{kind} of shape {list(numbers.shape)}")
     low, high = int(numbers.min()), int(numbers.max())
-    if low < 0 or high >= len(w):
-        checks.fail(argument, wanted, low if low < 0 else high)
-    if len(numbers.unique()) < len(numbers):
-        checks.fail(argument, wanted, "one of them more than once")
+    if low < 0 or high >= d:
+        checks.fail(argument, wanted, f"numbers from {low} to {high}")
+    found, counts = numbers.unique(return_counts=True)
+    if len(found) < len(numbers):
+        checks.fail(argument, wanted, f"weight {int(found[counts > 1][0])} more than once")
     return numbers.to(torch.int64)

@@ -123,7 +123,7 @@ def diagonal(
     checks.integer("seed", seed, least=0, most=2**64 - 1)
     probes = _probes(method, probes)
     Rows(objective, samples, w, dtype=dtype)  # refuses what does not fit together
-    places = coordinates("indices", indices, w)
+    places = coordinates("indices", indices, len(w), w.device)
     task = Task(objective, samples, w, method, probes, seed, dtype, batch, places)
     return _first_that_fits(task, ways, engine)
 

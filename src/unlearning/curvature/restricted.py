@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 
 from unlearning.base import checks
+from unlearning.curvature.coordinates import coordinates
 from unlearning.curvature.system import System, check_dense
 
 # Vectors are written into all d places before they are multiplied; together they take this much.
@@ -26,7 +27,7 @@ class Restricted:
 
     Args:
         system: A, over all weights.
-        places: S, distinct places in ``0..d-1``, shape ``[|S|]``, integer; all by default.
+        places: S, distinct places in ``0..d-1``; all by default.
         damping: added to the diagonal, at least 0, beside what A has already.
 
     Attributes:
@@ -36,11 +37,12 @@ class Restricted:
         ValueError: for places or a damping out of their range.
     """
 
-    def __init__(self, system: System, places: torch.Tensor | None = None, *, damping: float = 0.0):
+    def __init__(self, system: System, places=None, *, damping: float = 0.0):
         self.system = system
         w = system.rows.w
-        everything = torch.arange(len(w), device=w.device)
-        self.places = everything if places is None else _checked(places, w)
+        if places is not None:
+            checks.instance("places", places, torch.Tensor, "an integer tensor [|S|]")
+        self.places = coordinates("places", places, len(w), w.device)
         self.damping = checks.finite("damping", damping, least=0.0)
         self.rows = _Point(w[self.places])
 
@@ -68,7 +70,7 @@ class Restricted:
         count = max(1, _BLOCK_BYTES // (self.system.dimension * w.element_size()))
         for start in range(0, len(vectors), count):
             part = slice(start, start + count)
-            out[part] += self.system.multiply(self._embedded(vectors[part]))[:, self.places]
+            out[part] += self.system.multiply(self.embedded(vectors[part]))[:, self.places]
         return out
 
     def dense(self) -> torch.Tensor:
@@ -89,21 +91,8 @@ class Restricted:
         """
         check_dense(self.dimension, self.rows.w)
 
-    def _embedded(self, vectors: torch.Tensor) -> torch.Tensor:
+    def embedded(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Vectors ``[K, d]`` with the entries ``[K, |S|]`` in S and zeros elsewhere."""
         whole = vectors.new_zeros(len(vectors), self.system.dimension)
         whole[:, self.places] = vectors
         return whole
-
-
-def _checked(places: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    wanted = f"distinct places from 0 to {len(w) - 1}, an integer tensor [|S|]"
-    checks.instance("places", places, torch.Tensor, wanted)
-    if places.ndim != 1 or places.dtype not in (torch.int64, torch.int32):
-        checks.fail("places", wanted, f"{places.dtype} of shape {list(places.shape)}")
-    if len(places) == 0:
-        checks.fail("places", wanted, "none")
-    if int(places.min()) < 0 or int(places.max()) >= len(w):
-        checks.fail("places", wanted, f"places from {int(places.min())} to {int(places.max())}")
-    if len(places.unique()) != len(places):
-        checks.fail("places", wanted, "some more than once")
-    return places.to(device=w.device, dtype=torch.int64)

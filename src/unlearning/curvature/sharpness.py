@@ -4,7 +4,7 @@ With ``g`` the gradient and ``H`` the Hessian of ``F = mean loss + l2/2 |w|^2`` 
 
     rise of S       max of F(w + v) - F(w) over v with |v| <= rho and support in S
     by a quadratic  at most rho |g_S| + rho^2/2 lambda_max(H_SS); equal where g_S = 0
-    on average      rho^2/2 trace(H_SS) / |S| over random directions, where g_S = 0
+    on average      rho^2/2 trace(H_SS) / |S| over random directions and their opposites
 """
 
 import math
@@ -19,6 +19,7 @@ from unlearning.base.precision import in_full_float32
 from unlearning.curvature.coordinates import coordinates
 from unlearning.curvature.diagonal import diagonal
 from unlearning.curvature.landscape import Landscape
+from unlearning.curvature.restricted import Restricted
 from unlearning.curvature.system import System
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
@@ -93,9 +94,9 @@ def top_curvature(
     """
     weight = float(checks.boolean("penalty", penalty))
     system = System(objective, samples, w, penalty_weight=weight, dtype=dtype)
-    block = _Block(system, coordinates("indices", indices, w))
-    value, vector = block.dense_top() if len(block) <= _DENSE_UP_TO else block.lanczos_top()
-    return Top(value, block.spread(vector[None])[0], system.products)
+    block = Restricted(system, coordinates("indices", indices, len(w), w.device))
+    value, vector = (_dense_top if block.dimension <= _DENSE_UP_TO else _lanczos_top)(block)
+    return Top(value, block.embedded(vector[None])[0], system.products)
 
 
 def trace(
@@ -178,7 +179,7 @@ class _Ascent:
     def __init__(self, landscape: Landscape, indices, rho: float):
         self.landscape, self._rho = landscape, rho
         self._mask = torch.zeros_like(landscape.w)
-        self._mask[coordinates("indices", indices, landscape.w)] = 1.0
+        self._mask[coordinates("indices", indices, len(landscape.w), landscape.w.device)] = 1.0
         self._here, gradient = landscape.value_and_gradient(landscape.w)
         self.gradient = self._mask * gradient
 
@@ -208,54 +209,38 @@ class _Ascent:
         return rise, v
 
 
-class _Block:
-    """``H_SS`` by products with vectors that are zero outside S."""
+def _finite(products: torch.Tensor) -> torch.Tensor:
+    if not bool(products.isfinite().all()):
+        checks.fail("w", "a point at which the Hessian is finite", "NaN or infinity in it")
+    return products
 
-    def __init__(self, system: System, places: torch.Tensor):
-        self._system, self._places = system, places
 
-    def __len__(self) -> int:
-        return len(self._places)
+def _dense_top(block: Restricted) -> tuple[float, torch.Tensor]:
+    matrix = _finite(block.dense())
+    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    return float(values[-1]), vectors[:, -1]
 
-    def spread(self, parts: torch.Tensor) -> torch.Tensor:
-        """Vectors ``[K, d]`` with the entries ``[K, |S|]`` in S and zeros elsewhere."""
-        vectors = parts.new_zeros(len(parts), self._system.dimension)
-        vectors[:, self._places] = parts
-        return vectors
 
-    def multiply(self, parts: torch.Tensor) -> torch.Tensor:
-        """``H_SS parts`` for ``parts [K, |S|]``."""
-        found = self._system.multiply(self.spread(parts))[:, self._places]
-        if not bool(found.isfinite().all()):
-            checks.fail("w", "a point at which the Hessian is finite", "NaN or infinity in it")
-        return found
+def _lanczos_top(block: Restricted) -> tuple[float, torch.Tensor]:
+    w, k = block.rows.w, block.dimension
+    kind = torch.empty(0, dtype=w.dtype).numpy().dtype
 
-    def dense_top(self) -> tuple[float, torch.Tensor]:
-        w = self._system.rows.w
-        matrix = self.multiply(torch.eye(len(self), dtype=w.dtype, device=w.device))
-        values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
-        return float(values[-1]), vectors[:, -1]
+    def apply(v: np.ndarray) -> np.ndarray:
+        given = torch.from_numpy(np.ascontiguousarray(v.reshape(1, -1), dtype=kind))
+        return _finite(block.multiply(given.to(w.device)))[0].cpu().numpy()
 
-    def lanczos_top(self) -> tuple[float, torch.Tensor]:
-        w = self._system.rows.w
-        kind = torch.empty(0, dtype=w.dtype).numpy().dtype
-
-        def apply(v: np.ndarray) -> np.ndarray:
-            given = torch.from_numpy(np.ascontiguousarray(v.reshape(1, -1), dtype=kind))
-            return self.multiply(given.to(w.device))[0].cpu().numpy()
-
-        start = np.random.default_rng(0).standard_normal(len(self)).astype(kind)
-        if not apply(start).any():
-            return 0.0, torch.from_numpy(start / np.linalg.norm(start)).to(w)
-        tolerance = _TOLERANCES[w.dtype]
-        operator = LinearOperator((len(self),) * 2, matvec=apply, dtype=kind)
-        try:
-            (value,), vectors = eigsh(operator, k=1, which="LA", v0=start, tol=tolerance / 10)
-        except ArpackError as error:
-            checks.fail("indices", "a set for which Lanczos converges", str(error))
-        vector = vectors[:, 0]
-        residual = float(np.linalg.norm(apply(vector) - value * vector))
-        if residual > tolerance * abs(float(value)):
-            wanted = f"a set for which Lanczos leaves a relative residual of {tolerance:g}"
-            checks.fail("indices", wanted, f"{residual:.1e} beside {value:.3e}")
-        return float(value), torch.from_numpy(np.ascontiguousarray(vector)).to(w)
+    start = np.random.default_rng(0).standard_normal(k).astype(kind)
+    if not apply(start).any():
+        return 0.0, torch.from_numpy(start / np.linalg.norm(start)).to(w)
+    tolerance = _TOLERANCES[w.dtype]
+    operator = LinearOperator((k, k), matvec=apply, dtype=kind)
+    try:
+        (value,), vectors = eigsh(operator, k=1, which="LA", v0=start, tol=tolerance / 10)
+    except ArpackError as error:
+        checks.fail("indices", "a set for which Lanczos converges", str(error))
+    vector = vectors[:, 0]
+    residual = float(np.linalg.norm(apply(vector) - value * vector))
+    if residual > tolerance * abs(float(value)):
+        wanted = f"a set for which Lanczos leaves a relative residual of {tolerance:g}"
+        checks.fail("indices", wanted, f"{residual:.1e} beside {value:.3e}")
+    return float(value), torch.from_numpy(np.ascontiguousarray(vector)).to(w)

@@ -3,6 +3,7 @@
 import torch
 
 from unlearning.base import checks
+from unlearning.curvature.coordinates import coordinates
 
 
 def chosen_places(select, d: int) -> torch.Tensor:
@@ -21,18 +22,7 @@ def chosen_places(select, d: int) -> torch.Tensor:
     given = _as_tensor(select)
     if given.dtype == torch.bool:
         return _of_mask(given, d)
-    if given.numel() == 0:
-        checks.fail("select", "at least one weight", "none")
-    wanted = f"a bool mask [{d}], or distinct integers from 0 to {d - 1}"
-    if given.ndim != 1 or given.is_floating_point() or given.is_complex():
-        checks.fail("select", wanted, f"{given.dtype} of shape {list(given.shape)}")
-    places = given.to(torch.int64).sort().values
-    if int(places[0]) < 0 or int(places[-1]) >= d:
-        checks.fail("select", wanted, f"integers from {int(places[0])} to {int(places[-1])}")
-    twice = places[1:][places[1:] == places[:-1]]
-    if len(twice):
-        checks.fail("select", "each weight once", f"weight {int(twice[0])} more than once")
-    return places
+    return coordinates("select", given, d, also=f"a bool mask [{d}], or ").sort().values
 
 
 def mask(argument: str, value, d: int) -> torch.Tensor:
