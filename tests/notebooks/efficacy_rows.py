@@ -2,53 +2,55 @@
 
 CLAIMS = ("saps-sentence-progress", "saps-sentence-efficacy")
 BENCHES = {"labels": "labels", "features": "pixels", "patch": "patch"}
+FEW, LARGE = ("largest", "few"), ("tenth", "share")
 EQUAL = {"last-layer": ("last layer", ""), "random": ("random", "few")}
-EQUAL |= {"gradient": ("gradient", "few")}
-LARGER = {"all": ("all", ""), "last-layer": ("last layer", "")}
-TIMES = {
-    "time": ("largest, 1st", "all, 1st"),
-    "time-at-hand": ("largest, 1st, at hand", "all, 1st"),
-    "time-second": ("largest, 1st", "all, 2nd"),
-}
+EQUAL |= {"gradient": ("gradient", "few"), "smallest": ("smallest", "few")}
+LARGER = {"all": ("all", ""), "last-layer": ("last layer", ""), "exact": ("largest", "share")}
+CHARGED = {"time": "retrain", "time-second": "all, 2nd"}
+FIRST = {"first": "tenth, 1st", "first-exact": "largest, 1st"}
 
 
 def efficacy_finding(f, values):
     """The quantity of a criterion, for each seed."""
+    seeds = sorted({row["seed"] for row in values})
+    return {s: quantity(f, [row for row in values if row["seed"] == s]) for s in seeds}
+
+
+def quantity(f, rows):
+    """Of one seed."""
     if f["claim"] == "saps-sentence-progress":
-        short, rival = f["criterion"].split("-", 1)
-        bench = BENCHES[short]
-        mine = removed(values, bench, "largest", "few")
-        return less(mine, removed(values, bench, *EQUAL[rival]))
-    quantity = f["criterion"].split("-", 1)[1]
-    if quantity in TIMES:
-        mine, other = (multiples(values, name) for name in TIMES[quantity])
-        return {seed: value / other[seed] for seed, value in mine.items()}
-    gaps = [
-        less(removed(values, bench, "largest", "share"), removed(values, bench, *LARGER[quantity]))
-        for bench in BENCHES.values()
+        bench, rival = f["criterion"].split("-", 1)
+        return gap(rows, BENCHES[bench], FEW, EQUAL[rival])
+    what = f["criterion"].split("-", 1)[1]
+    if what in CHARGED:
+        return sum(charged(rows, bench, CHARGED[what]) for bench in BENCHES.values()) / 3
+    if what in FIRST:
+        return milliseconds(rows, "labels", FIRST[what]) / milliseconds(rows, "labels", "all, 1st")
+    bench, rival = what.split("-", 1)
+    return gap(rows, BENCHES[bench], LARGE, LARGER[rival])
+
+
+def gap(rows, bench, mine, other):
+    return chosen(rows, bench, *other)["q"] - chosen(rows, bench, *mine)["q"]
+
+
+def chosen(rows, bench, method, size):
+    """The order that the validation rows choose; of equal ones the lesser loss, then the first."""
+    mine = [
+        row
+        for row in rows
+        if (row.get("bench"), row.get("method"), row.get("size")) == (bench, method, size)
+        and "validated" in row
     ]
-    return {seed: sum(gap[seed] for gap in gaps) / len(gaps) for seed in gaps[0]}
+    assert sorted(row["order"] for row in mine) == [1, 2]
+    return min(mine, key=lambda row: (-row["validated"], row["validation loss"], row["order"]))
 
 
-def less(mine, other):
-    return {seed: value - other[seed] for seed, value in mine.items()}
+def charged(rows, bench, other):
+    way = {1: "tenth, 1st", 2: "tenth, 2nd"}[chosen(rows, bench, *LARGE)["order"]]
+    return milliseconds(rows, bench, way) / milliseconds(rows, bench, other)
 
 
-def removed(values, bench, method, size):
-    """By seed, what the order that the validation rows choose removes of the wrong answers."""
-    rows = [row for row in values if row.get("bench") == bench]
-    most = max(row["count"] for row in rows)  # of the labels, the budget that is judged
-    rows = [row for row in rows if row["count"] == most]
-    before = {row["seed"]: row["q"] for row in rows if row["method"] == "do nothing"}
-    best = {}
-    for row in rows:
-        if (row["method"], row["size"]) != (method, size):
-            continue
-        rank = (row["validated"], -row["validated loss"], -row["order"])
-        if row["seed"] not in best or rank > best[row["seed"]][0]:
-            best[row["seed"]] = rank, row["q"]
-    return {seed: before[seed] - q for seed, (_, q) in best.items()}
-
-
-def multiples(values, way):
-    return {row["seed"]: row["ratio"] for row in values if row.get("way timed") == way}
+def milliseconds(rows, bench, way):
+    (ms,) = (row["ms"] for row in rows if (row.get("bench"), row.get("timed")) == (bench, way))
+    return ms
