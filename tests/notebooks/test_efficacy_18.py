@@ -52,7 +52,8 @@ def functions(source, known):
 
 
 def chapter(**more):
-    known = {"pd": pd, "np": np, "criteria": criteria, "share": 0.3, "JUDGED": list(BENCHES), "ENDS": ENDS} | more
+    known = {"pd": pd, "np": np, "criteria": criteria, "share": 0.3} | more
+    known |= {"JUDGED": list(BENCHES), "ENDS": ENDS}
     for source in (NAMES, TIMES, DECIDES):
         functions(source, known)
     return known
