@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.notebooks import efficacy_rows
+from tests.notebooks.references import REFERENCES, checked_text, read
 from unlearning.companion import claims, criteria
 from unlearning.companion.chapters import chapters, notebooks_folder, read_chapter
 
@@ -102,3 +103,9 @@ def test_sisa_is_counted_from_itself_before():
     mine = named[named["seed"] == 5].set_index(["method", "order"])
     ends = mine.loc[[(name, 0) for name in ENDS], "q"].mean()
     assert mine.loc[("SISA", 0), "removed"] == pytest.approx((0.7 - 0.1) / (0.9 - ends))
+
+
+def test_every_check_that_the_page_prints_holds():
+    printed = "\n".join(checked_text(read(REFERENCES / "18_efficacy.ipynb")))
+    assert "False" not in printed
+    assert printed.count(": True") == 12

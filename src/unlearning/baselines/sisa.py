@@ -1,9 +1,10 @@
 """Training in shards (SISA), so that a change of the data reaches only a part of what was learned.
 
-The samples are divided into shards, a model is trained on each, and together they answer by the
-mean of their class probabilities (Bourtoule et al. 2021; one slice a shard). When rows change, the
-shards that hold some of them are trained again from the same start: exact unlearning of this
-ensemble, which is another model than one network trained on everything.
+After Bourtoule et al. (2021), with one slice a shard: the samples are divided into shards, and a
+model is trained on each. Together they answer by the mean of their class probabilities, in place of
+the majority of their labels. When rows change, the shards that hold some of them are trained again
+from the same start: exact unlearning of this ensemble, which is another model than one network
+trained on everything.
 """
 
 import dataclasses
