@@ -6,6 +6,7 @@ HOMES = {
     "baselines.newton": ("infinitesimal_jackknife", "newton_step"),
     "baselines.prepared": ("Prepared",),
     "baselines.quirks": ("NEWTON_AS_RELEASED", "NEWTON_QUIRKS"),
+    "baselines.sisa": ("train_shards",),
     "base.metrics": ("Interval", "distance", "interval", "pearson", "spearman"),
     "curvature.diagonal": ("diagonal",),
     "curvature.products": ("hessian", "hessian_vector_products"),

@@ -9,6 +9,7 @@ from scipy import stats
 from tests.notebooks import (
     correction_rows,
     cost_rows,
+    efficacy_rows,
     risk_rows,
     selection_rows,
     verification_rows,
@@ -74,6 +75,8 @@ def measured(f, values):
         return selection_rows.selection_finding(f, values)
     if f["claim"] in cost_rows.CLAIMS:
         return cost_rows.cost_finding(f, values)
+    if f["claim"] in efficacy_rows.CLAIMS:
+        return efficacy_rows.efficacy_finding(f, values)
     if verification_rows.judges(f["claim"]):
         return verification_rows.verification_finding(f, values)
     method, convention = METHODS[f["mode"]], f["convention"]

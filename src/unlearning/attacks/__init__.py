@@ -1,1 +1,1 @@
-"""Floor 5: what can be found out about forgotten data from a model."""
+"""Floor 5: attacks, that is, what can still be got out of a model that has unlearned."""

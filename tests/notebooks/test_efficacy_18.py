@@ -1,0 +1,111 @@
+"""What chapter 18 computes for its claims, held against other code on made-up rows."""
+
+import itertools
+import random
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.notebooks import efficacy_rows
+from tests.notebooks.references import REFERENCES, checked_text, read
+from unlearning.companion import claims, criteria
+from unlearning.companion.chapters import chapters, notebooks_folder, read_chapter
+
+CELLS = read_chapter(chapters(notebooks_folder())["18_efficacy"]).cells
+(DECIDES,) = (cell.source for cell in CELLS if "def efficacy_and_cost(" in cell.source)
+(TIMES,) = (cell.source for cell in CELLS if "def times_of(" in cell.source)
+(NAMES,) = (cell.source for cell in CELLS if "def named(" in cell.source)
+METHODS = [
+    *(("all", ""), ("last layer", ""), ("tenth", "share")),
+    *itertools.product(("largest", "smallest", "random", "gradient"), ("few", "share")),
+]
+WAYS = ["retrain", "all, 1st", "all, 2nd", "tenth, 1st", "tenth, 2nd", "largest, 1st"]
+BENCHES = ("labels", "pixels", "patch")
+ENDS = ["retrain", "other order 1", "other order 2"]
+
+
+def made_up(seed):
+    draw = random.Random(seed)
+    for bench in (*BENCHES, "patch off"):
+        for method in ("do nothing", *ENDS):
+            q = 0.9 if method == "do nothing" else draw.uniform(0.0, 0.2)
+            yield {"bench": bench, "method": method, "size": "", "order": 0, "q": q}
+        for (method, size), order in itertools.product(METHODS, (1, 2)):
+            # Few different accuracies, so that losses must break ties.
+            found = {"validated": draw.randint(0, 1) / 2, "validation loss": draw.random()}
+            place = {"bench": bench, "method": method, "size": size, "order": order}
+            yield place | found | {"q": draw.random()}
+    for bench, way in itertools.product(BENCHES, WAYS):
+        yield {"bench": bench, "timed": way, "ms": draw.uniform(1, 100)}
+
+
+ROWS = [{"seed": seed} | row for seed in (5, 1, 42) for row in made_up(seed)]
+
+
+def functions(source, known):
+    """Functions and constants of a cell, without what it does with them."""
+    for block in re.split(r"\n(?=\S)(?![)}\]])", source):
+        if re.match(r"def |[A-Z]+ = ", block):
+            exec(block, known)
+    return known
+
+
+def chapter(**more):
+    known = {"pd": pd, "np": np, "criteria": criteria, "share": 0.3} | more
+    known |= {"JUDGED": list(BENCHES), "ENDS": ENDS}
+    for source in (NAMES, TIMES, DECIDES):
+        functions(source, known)
+    return known
+
+
+def frames():
+    frame = pd.DataFrame(ROWS)
+    return {"found": frame[frame["q"].notna()], "spent": frame[frame["timed"].notna()]}
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10_jpeg_subset"])
+def test_findings_follow_from_rows_by_other_code(dataset):
+    known = chapter(dataset=dataset, **frames())
+    found = [*known["progress"](), *known["efficacy_and_cost"]()]
+    short = "cifar" if dataset.startswith("cifar") else "mnist"
+    wanted = [
+        (name, criterion.id)
+        for name in efficacy_rows.CLAIMS
+        for criterion in claims.load()[name].criteria
+        if criterion.protocol == f"efficacy-{short}" or name == "saps-sentence-progress"
+    ]
+    assert [(f["claim"], f["criterion"]) for f in found] == wanted
+    for f in found:
+        values = list(efficacy_rows.efficacy_finding(f, ROWS).values())
+        assert [f["least"], f["greatest"]] == pytest.approx([min(values), max(values)])
+
+
+def test_share_removed_is_counted_from_the_mean_of_three_retrainings():
+    known = chapter(dataset="mnist", **frames())
+    named = known["named"](known["found"])
+    for _, part in named.groupby(["seed", "bench"]):
+        q = part.set_index(["method", "size", "order"])["q"]
+        ends = [q[name, "", 0] for name in ENDS]
+        mine = part[(part["method"] == "all") & (part["order"] == 2)]
+        expected = (0.9 - q["all", "", 2]) / (0.9 - sum(ends) / 3)
+        assert float(mine["removed"].iloc[0]) == pytest.approx(expected)
+
+
+def test_sisa_is_counted_from_itself_before():
+    rows = [row for row in ROWS if row.get("bench") == "labels" and "q" in row]
+    rows += [
+        {"seed": 5, "bench": "labels", "method": name, "size": "", "order": 0, "q": q}
+        for name, q in (("SISA before", 0.7), ("SISA", 0.1))
+    ]
+    named = chapter(dataset="mnist", **frames())["named"](pd.DataFrame(rows))
+    mine = named[named["seed"] == 5].set_index(["method", "order"])
+    ends = mine.loc[[(name, 0) for name in ENDS], "q"].mean()
+    assert mine.loc[("SISA", 0), "removed"] == pytest.approx((0.7 - 0.1) / (0.9 - ends))
+
+
+def test_every_check_that_the_page_prints_holds():
+    printed = "\n".join(checked_text(read(REFERENCES / "18_efficacy.ipynb")))
+    assert "False" not in printed
+    assert printed.count(": True") == 12
