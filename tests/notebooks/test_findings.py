@@ -9,6 +9,7 @@ from scipy import stats
 from tests.notebooks import (
     correction_rows,
     cost_rows,
+    relearning_rows,
     risk_rows,
     selection_rows,
     verification_rows,
@@ -72,6 +73,8 @@ def measured(f, values):
         return correction_rows.correction_finding(f, values)
     if f["claim"] in selection_rows.CLAIMS:
         return selection_rows.selection_finding(f, values)
+    if f["claim"] == relearning_rows.CLAIM:
+        return relearning_rows.relearning_finding(f, values)
     if f["claim"] in cost_rows.CLAIMS:
         return cost_rows.cost_finding(f, values)
     if verification_rows.judges(f["claim"]):
