@@ -1,5 +1,7 @@
 """What the claim of chapter 19 is judged by, made again from recorded rows by other code."""
 
+import itertools
+
 import pytest
 
 CLAIM = "saps-sentence-robust"
@@ -40,6 +42,6 @@ def check_areas(values):
 def mean_level(row):
     """The mean over the steps, straight lines between the measurements."""
     points = sorted((int(key[3:]), level) for key, level in row.items() if key.startswith("at "))
-    pieces = zip(points, points[1:], strict=False)
+    pieces = itertools.pairwise(points)
     total = sum((t - s) * (a + b) / 2 for (s, a), (t, b) in pieces)
     return total / (points[-1][0] - points[0][0])
