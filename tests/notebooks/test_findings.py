@@ -10,6 +10,7 @@ from tests.notebooks import (
     correction_rows,
     cost_rows,
     efficacy_rows,
+    relearning_rows,
     risk_rows,
     selection_rows,
     verification_rows,
@@ -73,6 +74,8 @@ def measured(f, values):
         return correction_rows.correction_finding(f, values)
     if f["claim"] in selection_rows.CLAIMS:
         return selection_rows.selection_finding(f, values)
+    if f["claim"] == relearning_rows.CLAIM:
+        return relearning_rows.relearning_finding(f, values)
     if f["claim"] in cost_rows.CLAIMS:
         return cost_rows.cost_finding(f, values)
     if f["claim"] in efficacy_rows.CLAIMS:
