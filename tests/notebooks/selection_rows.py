@@ -15,6 +15,7 @@ CHOICES = (
     *("largest_diagonal", "smallest_diagonal", "largest_gradient", "largest_gain"),
     *("fisher_ratio", "saliency", "largest_magnitude", "smallest_magnitude"),
 )
+RANKS = [f"trace-{order}-{net}" for order in ORDERS for net in ("mlp", "cnn")]
 RISES = {  # criterion: measure, and what it is compared with
     "mean-rise": ("mean rise", "random"),
     "worst-rise": ("worst", "random"),

@@ -149,7 +149,8 @@ def test_findings_follow_from_the_rows(name):
         if len(by_seed) == 1:
             check_ends(f, by_seed)
             continue
-        on_fishers_scale = f["criterion"] in ("correlation", *RANKS)
+        ranks = ("correlation", *RANKS, *selection_rows.RANKS)
+        on_fishers_scale = f["criterion"] in ranks
         # Spreads are small differences of rounded numbers, and pseudo-values take seven times them.
         within = 2e-3 if f["claim"].startswith("hfocu-figure-4") else 5e-6
         check(f, by_seed, correlation=on_fishers_scale, within=within)
