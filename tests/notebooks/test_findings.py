@@ -122,7 +122,8 @@ def check_ends(kept, by_seed):
     """Of one seed: no interval."""
     (value,) = by_seed.values()
     given = [kept[key] for key in ("mean", "least", "greatest")]
-    assert given == pytest.approx([value] * 3, rel=2e-5, abs=5e-6)
+    # Rows and findings have six digits: the difference of two rows is off by one and a half.
+    assert given == pytest.approx([value] * 3, rel=2e-5, abs=1.5e-5)
     assert "low" not in kept
 
 
