@@ -17,6 +17,7 @@ HOMES = {
     "hfocu.repair": ("Repaired", "repair"),
     "hfocu.recollection": ("AS_RELEASED", "recollect", "train_and_recollect"),
     "hfocu.steps": ("QUIRKS",),
+    "problem.brightness": ("from_black_to_one", "with_one_scale"),
     "problem.models": ("models",),
     "problem.data": ("DATASETS", "draw_forget_set", "load"),
     "problem.objective": ("Objective",),
