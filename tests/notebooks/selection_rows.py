@@ -15,7 +15,12 @@ CHOICES = (
     *("largest_diagonal", "smallest_diagonal", "largest_gradient", "largest_gain"),
     *("fisher_ratio", "saliency", "largest_magnitude", "smallest_magnitude"),
 )
-RANKS = [f"trace-{order}-{net}" for order in ORDERS for net in ("mlp", "cnn")]
+RANKS = [
+    f"{sets}-{order}-{net}"
+    for sets in ("trace", "above")
+    for order in ORDERS
+    for net in ("mlp", "cnn")
+]
 RISES = {  # criterion: measure, and what it is compared with
     "mean-rise": ("mean rise", "random"),
     "worst-rise": ("worst", "random"),
@@ -46,7 +51,10 @@ def quantity(claim, name, rows):
     words = [*claim.split("-"), *name.split("-")]
     (order,) = (number for word, number in ORDERS.items() if word in words)
     if claim == "sharpness":
-        return rank_correlation(of(rows, part="set"), order)
+        sets = of(rows, part="set")
+        if name.startswith("above"):
+            sets = [row for row in sets if row["dimension"] > 0.9 * row["size"]]
+        return rank_correlation(sets, order)
     mine = of(rows, part="correction", order=order, **{"with dead": False})
     if claim == "subset":
         best = mean(chosen(of(mine, share=share))["points"] for share in SHARES)
