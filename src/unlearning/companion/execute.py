@@ -22,6 +22,7 @@ from typing import Any
 import nbformat
 
 from unlearning.base import provenance
+from unlearning.companion.allocation import keep_freed_memory
 from unlearning.companion.chapters import read_chapter
 from unlearning.companion.parameters import declared_parameters
 
@@ -65,6 +66,7 @@ def execute_chapter(
     # Names were checked already; papermill cannot read `float | None` and calls it unknown.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     notebook = _chapter_until(source, until)
+    keep_freed_memory()
     target.unlink(missing_ok=True)
     working = target.with_suffix(".failed.ipynb")
     started = time.monotonic()
