@@ -77,3 +77,18 @@ def test_what_cannot_be_renewed_is_refused(recorded, damage, seed, message):
     assert code == 2
     assert message in printed.replace("\n", " ")
     assert not parts(recorded)
+
+
+def test_a_measurement_that_has_no_rows_renews_with_the_others(clone):
+    idle = "def idle(seed):\n    return []\n\n\nstudy.each_seed(idle)\nstudy.save()"
+    with_idle = CHAPTER.replace("study.save()", idle)
+    chapter = clone / "notebooks" / "07_study.md"
+    chapter.write_text(with_idle)
+    assert record(clone, FILE)[0] == 0
+    before = json.loads((clone / RESULT).read_text())
+    chapter.write_text(with_idle.replace(*SAME))
+    code, printed = record(clone, FILE, "--renew", "4")
+    assert code == 0, printed
+    after = json.loads((clone / RESULT).read_text())
+    assert after["values"] == before["values"]
+    assert [run["part"] for run in after["runs"]] == ["measure"] * 3 + ["idle"] * 3

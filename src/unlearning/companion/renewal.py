@@ -36,13 +36,16 @@ def renew(source: Path, name: str, values: dict[str, Any], seed: int) -> None:
         checks.fail("--renew", f"one of {before['parameters']['seeds']}", seed)
     recording.make_seed(source, name, values, seed)
     fresh = {part: _measured(before, seed, part) for part in _parts(before)}
+    # A measurement that this record's parameters leave out has no rows of any seed.
+    blocks = _blocks(before, [part for part, found in fresh.items() if found["rows"]])
     for part, found in fresh.items():
-        _compare(before, seed, part, found["rows"])
+        _compare(seed, blocks.get((part, seed), []), found["rows"])
     taken = []
     try:
         for run in before["runs"]:
             if run["seed"] != seed:
-                taken.append(_take_over(before, run, fresh[run["part"]]))
+                rows = blocks.get((run["part"], run["seed"]), [])
+                taken.append(_take_over(before, run, rows, fresh[run["part"]]))
         recording.make(source, name, values)
     finally:  # nobody shall find them and think that they were measured now
         for path in taken:
@@ -63,10 +66,11 @@ def _measured(record: Mapping[str, Any], seed: int, part: str) -> dict[str, Any]
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _take_over(record: Mapping[str, Any], run: Mapping[str, Any], like: dict[str, Any]) -> Path:
+def _take_over(
+    record: Mapping[str, Any], run: Mapping[str, Any], rows: list[dict], like: dict[str, Any]
+) -> Path:
     """Lay a seed's recorded rows where ``Study`` looks for them."""
     path = _path(record, run["seed"], run["part"])
-    rows = _rows(record, run["seed"], run["part"])
     records.write_whole(path, json.dumps(like | run | {"rows": rows}, indent=1))
     return path
 
@@ -88,21 +92,23 @@ def _path(record: Mapping[str, Any], seed: int, part: str) -> Path:
     return folder / f"seed-{seed}-{part}.json"
 
 
-def _rows(record: Mapping[str, Any], seed: int, part: str) -> list[dict[str, Any]]:
-    """A seed's rows from one measurement: the record has all seeds of one after the other."""
-    parts, seeds = _parts(record), record["parameters"]["seeds"]
+def _blocks(
+    record: Mapping[str, Any], parts: list[str]
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Rows by measurement and seed: the record has all seeds of one after the other."""
+    wanted = [(part, seed) for part in parts for seed in record["parameters"]["seeds"]]
     blocks: list[list[dict[str, Any]]] = []
     for row in record["values"]:
         if not blocks or blocks[-1][-1]["seed"] != row["seed"]:
             blocks.append([])
         blocks[-1].append(row)
-    if [block[0]["seed"] for block in blocks] != seeds * len(parts):
+    if [block[0]["seed"] for block in blocks] != [seed for _, seed in wanted]:
         checks.fail("--renew", "a record with rows of each seed from each measurement", "others")
-    return blocks[parts.index(part) * len(seeds) + seeds.index(seed)]
+    return dict(zip(wanted, blocks, strict=True))
 
 
-def _compare(record: Mapping[str, Any], seed: int, part: str, rows: list[dict]) -> None:
-    said, measured = _rows(record, seed, part), records.rounded(rows)
+def _compare(seed: int, said: list[dict], rows: list[dict]) -> None:
+    measured = records.rounded(rows)
     if len(said) != len(measured):
         checks.fail("--renew", f"the record's {len(said)} rows of seed {seed}", len(measured))
     for one, other in zip(said, measured, strict=True):
