@@ -240,14 +240,13 @@ def with_controls(lines, controls):
     claim = "saps-sentence-robust"
     about = claims.load()[claim]
     protocol = claims.load().protocols["relearning-mnist"]
-    seeds = dict(seeds=protocol.seeds)
     found = []
     for criterion in about.criteria:
         if criterion.decides:
             values = lines.get(criterion.id, lines["all"])
         else:
             values = controls.get(criterion.id, controls["all"])
-        found.append(criteria.finding(claim, criterion.id, over(*values, **seeds)))
+        found.append(criteria.finding(claim, criterion.id, over(*values, seeds=protocol.seeds)))
     record = {"name": claims.record_of(protocol), "commit": "abc", "stale": []}
     record |= {"parameters": protocol.published, "findings": found}
     return verdicts.verdict(claim, {record["name"]: record})
