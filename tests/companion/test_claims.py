@@ -51,6 +51,10 @@ PLANTED = [
     ),
     (doubled, "hfocu-theorem-1: stands twice"),
     (criterion("protocol", "nowhere"), "hfocu-theorem-1: criteria.gap: unknown protocol nowhere"),
+    (
+        criterion("needs", ["power"]),
+        "hfocu-theorem-1: criteria.gap: needs power, no control of this claim",
+    ),
     (criterion("above", 1.0), "hfocu-theorem-1, criteria, 0: "),
     (
         lambda content: content["protocols"]["additivity-logistic"].update(parameters="paper-no"),

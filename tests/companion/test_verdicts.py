@@ -235,6 +235,46 @@ def test_what_no_run_decides_shows_its_checks_beside():
     assert [f["outcome"] for f in found.beside] == ["holds"]
 
 
+def with_controls(lines, controls):
+    """The state of a claim whose lines have controls: all lines like this, but those named."""
+    claim = "saps-sentence-robust"
+    about = claims.load()[claim]
+    protocol = claims.load().protocols["relearning-mnist"]
+    found = []
+    for criterion in about.criteria:
+        if criterion.decides:
+            values = lines.get(criterion.id, lines["all"])
+        else:
+            values = controls.get(criterion.id, controls["all"])
+        found.append(criteria.finding(claim, criterion.id, over(*values, seeds=protocol.seeds)))
+    record = {"name": claims.record_of(protocol), "commit": "abc", "stale": []}
+    record |= {"parameters": protocol.published, "findings": found}
+    return verdicts.verdict(claim, {record["name"]: record})
+
+
+def test_a_miss_whose_control_fails_is_set_aside():
+    seven = [0.0] * 7
+    missed, held = {"all": seven}, {"all": [1.0] * 7}
+    assert with_controls(missed, held).state == "not reproduced"
+    power = "power-labels-first"
+    some = with_controls(missed, held | {power: seven})
+    assert some.state == "not reproduced"
+    aside = {f["criterion"] for f in some.findings if f["outcome"] != "fails"}
+    assert aside == {"labels-first-all", "labels-first-random"}
+    assert with_controls(missed, {"all": seven}).state == "left open"
+    resists = {"all": seven, "labels-first-all": [-0.02] * 7}
+    assert with_controls(resists, {"all": seven}).state == "partly reproduced"
+    assert with_controls({"all": [-0.02] * 7}, {"all": seven}).state == "reproduced"
+
+
+def test_something_to_compare_in_five_of_seven_seeds():
+    claim, name = "saps-sentence-robust", "compared-patch-first-all"
+    for many in range(8):
+        shares = over(*[1.0] * many, *[0.0] * (7 - many), seeds=range(7))
+        held = criteria.finding(claim, name, shares)["outcome"] == "holds"
+        assert held == (many >= 5)
+
+
 def test_every_claim_has_one_of_the_states():
     found = verdicts.all_verdicts()
     assert list(found) == list(claims.load().claims)

@@ -47,7 +47,8 @@ class Criterion:
 
     ``every_seed``: each seed must keep it, not the interval over the seeds. ``correlation``: the
     interval is taken on Fisher's scale. ``decides``: False for what is our own addition, shown
-    beside the verdict.
+    beside the verdict. ``needs``: controls, other criteria of the claim, without which a miss shows
+    nothing.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Criterion:
     correlation: bool = False
     decides: bool = True
     mode: str = "as_specified"
+    needs: tuple[str, ...] = ()
 
     @property
     def limit(self) -> str:
@@ -174,9 +176,14 @@ def _claim_faults(claim: dict, content: dict, known: set) -> list[str]:
     at_hand = claim["statement"] != NOT_AT_HAND
     if at_hand and not claim["source"]:
         faults.append("source: expected where the statement is known from")
-    for criterion in claim.get("criteria", []):
+    criteria = claim.get("criteria", [])
+    beside = {criterion["id"] for criterion in criteria if not criterion.get("decides", True)}
+    for criterion in criteria:
         if criterion["protocol"] not in content["protocols"]:
             faults.append(f"criteria.{criterion['id']}: unknown protocol {criterion['protocol']}")
+        for name in criterion.get("needs", []):
+            if name not in beside:
+                faults.append(f"criteria.{criterion['id']}: needs {name}, no control of this claim")
     return faults
 
 

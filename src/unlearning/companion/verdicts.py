@@ -12,13 +12,14 @@ from unlearning.companion import claims as claim_list
 from unlearning.companion import record as records
 from unlearning.companion.criteria import FAILS, HOLDS, judge
 
+SET_ASIDE = "missed, but set aside: a control failed"
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
 OPEN, NOT_TESTABLE, NOT_EXAMINED = "left open", "not testable here", "not yet examined"
 STATES = {
     REPRODUCED: "every criterion held in the setting of its protocol, over all of its seeds",
     PARTLY: "some criteria held; others failed, or their intervals leave the matter undecided",
     OPEN: "no criterion held, and not every one failed: intervals leave the matter undecided",
-    NOT_REPRODUCED: "every criterion failed",
+    NOT_REPRODUCED: "every criterion failed; those whose controls failed, too, are set aside",
     NOT_TESTABLE: "data, scale or a detail of the protocol is missing, or no run can decide it",
     claim_list.NOT_AT_HAND: "its wording is not at hand; our own proposition stands in its place",
     NOT_EXAMINED: "not all of its runs have been recorded yet",
@@ -78,10 +79,18 @@ def _from_records(about: claim_list.Claim, kept: Mapping[str, Mapping]) -> Verdi
                 names.append(record["name"])
             elif criterion.decides:
                 missing.append(criterion.quantity + _why_not(record, protocol))
+    found = [_with_controls(about, f, beside) for f in found]
     names = tuple(dict.fromkeys(names))
     stale = tuple(name for name in names if kept[name]["stale"])
     state = _state([f["outcome"] for f in found], len(missing))
     return Verdict(about, state, found, beside, names, stale, tuple(dict.fromkeys(missing)))
+
+
+def _with_controls(about: claim_list.Claim, finding: dict, beside: list[dict]) -> dict[str, Any]:
+    """The finding; a miss that its controls do not bear out neither confirms nor refutes."""
+    held = {f["criterion"] for f in beside if f["outcome"] == HOLDS}
+    lacking = set(about.criterion(finding["criterion"]).needs) - held
+    return finding | {"outcome": SET_ASIDE} if lacking and finding["outcome"] == FAILS else finding
 
 
 def _matching(record, claim: str, criterion, convention, protocol) -> list[dict[str, Any]]:
@@ -113,7 +122,7 @@ def _state(outcomes: list[str], missing: int) -> str:
         return NOT_EXAMINED
     if HOLDS in outcomes:
         return REPRODUCED if set(outcomes) == {HOLDS} else PARTLY
-    return NOT_REPRODUCED if set(outcomes) == {FAILS} else OPEN
+    return NOT_REPRODUCED if set(outcomes) - {SET_ASIDE} == {FAILS} else OPEN
 
 
 def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict]:
