@@ -6,10 +6,10 @@ retraining and of the recollection are rounded as they go. Each computed step is
 ``local`` of the exact one, by the usual model of rounding (a sum of n terms, in any order, is off
 by at most n units in the last place of the sum of their sizes; exp and log by a few). Then
 
-    D' = growth D + eta source + 2 local           (the learned and the retrained step are rounded)
-    E' = contraction E + eta ((lipschitz / 2) D^2 + forgotten D) + 3 local       (the recollection, too)
+    D' = growth D + eta source + 2 local                                  (learned and retrained)
+    E' = contraction E + eta ((lipschitz / 2) D^2 + forgotten D) + 3 local    (and recollected)
 
-as in ``bounds``, along the computed weights: what a step adds is carried on like any other error.
+as in ``bounds``, along the computed weights: what a step adds is carried on like any error.
 """
 
 import math
