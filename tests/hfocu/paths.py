@@ -4,7 +4,7 @@ Nothing here uses the library's training, retraining, recursion, curvature or co
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -119,3 +119,12 @@ def draw(seed: int, **fixed) -> Problem:
                            clip=drawn["clip"], seed=seed)  # fmt: skip
     run = ul.train(objective, samples, schedule, initial_weights=start)
     return Problem(run, chance.sample(range(drawn["n"]), drawn["m"]), drawn["bias"])
+
+
+def draw_from_own_weights(seed: int, **fixed) -> Problem:
+    """The same for softmax regression, from the model's own weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        drawn = draw(seed, **{"loss": "cross_entropy"} | fixed)
+    run = ul.train(drawn.run.objective, drawn.run.samples, drawn.run.schedule)
+    return replace(drawn, run=run)
