@@ -76,7 +76,7 @@ def delete(folder: Path, ledger: Ledger, samples: Sequence[int], request: str) -
     state = _counted(old, len(samples)) | entry | {"hash": hash_of(ledger, after)}
     done = _receipt(ledger, samples, request, old, state)
     with ledger.transaction():
-        ledger.add_event(done.sequence, request, {"kind": "deletion"} | done.as_dict())
+        ledger.add_event(done.sequence, request, {"kind": "deletion"} | vars(done))
         ledger.add_deleted(samples, done.sequence)
         ledger.put("rows", blocks)
         ledger.put("state", state)

@@ -56,6 +56,7 @@ class Ledger:
 
     def __init__(self, folder: Path, *, create: bool = False):
         self.path = folder / LEDGER
+        self._documents: dict[str, dict] | None = None
         if not create and not self.path.is_file():
             fail(str(folder), "a store of a deletion service", f"no {LEDGER} in it")
         with self._named():
@@ -72,6 +73,10 @@ class Ledger:
             self.close()
             raise
 
+    def look_again(self) -> None:
+        """Read documents anew from now on: others may have written."""
+        self._documents = None
+
     def close(self) -> None:
         """Close it; what was committed stays."""
         with self._named():
@@ -86,25 +91,33 @@ class Ledger:
                 yield
                 self._base.execute("COMMIT")
             except BaseException:
+                self.look_again()
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
                 raise
 
     def document(self, name: str) -> dict:
-        """What was written under a name last.
+        """What was written under a name last, not to be changed.
 
         Raises:
             ValueError: that names the file, if there is none, as when the making of a store was cut
                 off, or it was changed.
         """
-        row = self._one("SELECT body, seal FROM documents WHERE name = ?", name)
-        if row is None:
+        if self._documents is None:
+            rows = self._all("SELECT name, body, seal FROM documents")
+            self._documents = {
+                key: json.loads(self._sealed((body, seal), "documents", key))
+                for key, body, seal in rows
+            }
+        if name not in self._documents:
             fail(str(self.path), "a ledger of deletions", f"an unfinished one, without {name!r}")
-        return json.loads(self._sealed(row, "documents", name))
+        return self._documents[name]
 
     def put(self, name: str, body: dict) -> None:
         """Write a document in place of the one of this name."""
-        self._write("documents", name, json.dumps(body, allow_nan=False), over=True)
+        text = json.dumps(body, allow_nan=False)
+        self._write("documents", name, text, over=True)
+        self._documents = (self._documents or {}) | {name: json.loads(text)}
 
     def add_event(self, sequence: int, request: str | None, body: dict) -> None:
         """Write down what has happened, as number ``sequence``."""
@@ -211,4 +224,4 @@ class Ledger:
 
 
 def _seal(*values: Any) -> int:
-    return zlib.crc32(json.dumps(values, default=repr).encode())
+    return zlib.crc32("\0".join(map(str, values)).encode())

@@ -42,6 +42,7 @@ class Store:
         with naming(self.folder), locks.held(self.folder, wait=self.timeout):
             try:
                 ledger = self._ledger or self._opened()
+                ledger.look_again()
                 complete(self.folder, ledger)
                 yield ledger
             except ValueError:
