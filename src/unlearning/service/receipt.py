@@ -1,7 +1,6 @@
 """Receipts: what a data-protection officer files about a deletion."""
 
 import functools
-import importlib.metadata
 import json
 import platform
 import sqlite3
@@ -104,8 +103,10 @@ def statements(certified: bool) -> dict[str, str]:
 @functools.cache
 def versions() -> dict[str, str]:
     """Of what deletes."""
+    from importlib.metadata import version  # slow to import, and needed for a deletion only
+
     return {
-        "unlearning-companion": importlib.metadata.version("unlearning-companion"),
+        "unlearning-companion": version("unlearning-companion"),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "sqlite": sqlite3.sqlite_version,
