@@ -9,7 +9,7 @@ reader then takes the zeros for a row that was written, whether it knows of the 
 import json
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +41,15 @@ class ErasableBlock(Block):
         """Bytes of a row."""
         return self.columns * np.dtype(STORED[self._dtype][0]).itemsize
 
-    def is_erased(self, number: int) -> bool:
-        """Whether a row is zeros, with the mark of an erased row for a checksum."""
-        if self._checksums[number] != tombstone(self.width):
-            return False
+    def not_erased(self, numbers: Iterable[int]) -> list[int]:
+        """Those of some rows that are not zeros with the mark of an erased row for a checksum."""
+        left, mark, zeros = [], tombstone(self.width), bytes(self.width)
         with open(self.path, "rb") as file:
-            file.seek(self._begin + number * self.width)
-            return file.read(self.width) == bytes(self.width)
+            for number in numbers:
+                file.seek(self._begin + number * self.width)
+                if self._checksums[number] != mark or file.read(self.width) != zeros:
+                    left.append(number)
+        return left
 
 
 class RowFiles:
