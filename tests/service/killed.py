@@ -23,7 +23,7 @@ from unlearning.service.ledger import Ledger
 from unlearning.service.service import DeletionService
 
 # A kill loses nothing that the system has taken over, on the disk or not: flushing would only make
-# a busy disk decide on the pace. What a power cut needs is checked in test_refused_by_the_system.py.
+# a busy disk decide on the pace. test_refused_by_the_system.py checks what a power cut needs.
 durable.flush = files.flush = lambda path: None
 os.fsync = os.fdatasync = lambda handle: None
 

@@ -28,7 +28,9 @@ def make(source, tmp_path):
 def test_no_more_deletions_than_certified(make):
     service = make(Certificate(deletions=5))
     assert service.delete([1, 2], request="a").deletions_left == 3
-    with pytest.raises(ValueError, match=r"at most 3 .*covers 5 deletions.*got 4; repair and go on"):
+    with pytest.raises(
+        ValueError, match=r"at most 3 .*covers 5 deletions.*got 4; repair and go on"
+    ):
         service.delete([3, 4, 5, 6], request="b")
     assert service.delete([3, 4, 5], request="b").deletions_left == 0
     with pytest.raises(ValueError, match=r"samples: expected at most 0 .*got 1; repair"):
@@ -42,7 +44,9 @@ def test_many_releases_have_fresh_noise_each_and_then_no_more(make, source):
     releases = [service.release() for _ in range(2)]
     assert service.delete([2], request="b").releases_left == 1
     releases.append(service.release())
-    noises = [w - source.expected([1]) for w in releases[:2]] + [releases[2] - source.expected([1, 2])]
+    noises = [w - source.expected([1]) for w in releases[:2]] + [
+        releases[2] - source.expected([1, 2])
+    ]
     assert {w.dtype for w in releases} == {np.dtype("float32")}
     assert len({w.tobytes() for w in noises}) == 3
     # 42 values: outside of these the standard deviation is once in a million times.

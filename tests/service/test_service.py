@@ -29,7 +29,9 @@ groups = st.lists(st.integers(0, 39), min_size=1, max_size=12, unique=True).flat
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(groups)
 def test_any_order_and_grouping_gives_the_bits_of_forget(source, tmp_path_factory, groups):
     folder = source.copy(tmp_path_factory.mktemp("any") / "store")

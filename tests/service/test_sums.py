@@ -21,16 +21,27 @@ def test_grid_and_range_are_the_same():
 @given(st.lists(numbers, min_size=1, max_size=9))
 def test_sums_have_the_same_bits_or_are_refused_alike(dtype, values):
     vectors = np.array(values, dtype)[:, None]
-    try:
-        other = accumulate.ExactSum(torch.from_numpy(vectors[0])).add(torch.from_numpy(vectors[1:]))
-    except ValueError as refused:
-        with pytest.raises(ValueError, match="vectors: expected a sum of magnitudes") as caught:
-            Sum.of(vectors[0]).plus(vectors[1:])
-        assert str(caught.value) == str(refused)
+
+    def theirs():
+        return accumulate.ExactSum(torch.from_numpy(vectors[0])).add(torch.from_numpy(vectors[1:]))
+
+    def ours():
+        return Sum.of(vectors[0]).plus(vectors[1:])
+
+    if np.abs(vectors.astype("f8")).sum() > sums.LIMIT - 1:
+        assert _refusal(ours) == _refusal(theirs)
         return
-    ours = Sum.of(vectors[0]).plus(vectors[1:])
-    assert ours.total.tobytes() == other.exact.numpy().tobytes()
-    assert ours.total.astype(dtype).tobytes() == other.value.numpy().tobytes()
+    assert ours().total.tobytes() == theirs().exact.numpy().tobytes()
+    assert ours().total.astype(dtype).tobytes() == theirs().value.numpy().tobytes()
+
+
+def _refusal(make) -> str:
+    """Why it is refused, or "" at the very edge of the range."""
+    try:
+        make()
+    except ValueError as refused:
+        return str(refused)
+    return ""
 
 
 @pytest.mark.parametrize("bad", [sums.LIMIT, np.nan, np.inf])

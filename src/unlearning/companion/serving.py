@@ -1,6 +1,7 @@
 """The commands `unlearning delete`, `release` and `audit`: a deletion service from the shell.
 
-Exit codes: 0 done; 1 the audit has found something wrong; 2 refused, as stderr says; 130 interrupted.
+Exit codes: 0 done; 1 the audit has found something wrong; 2 refused, stderr says why; 130
+interrupted.
 """
 
 import json
