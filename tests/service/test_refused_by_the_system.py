@@ -177,7 +177,7 @@ def test_what_is_flushed_before_what(service, folder, monkeypatch):
         ("fsync", "state"), ("replace", "state"), ("fsync", whole), "state written", "committed",
         ("pwrite", "rows"), "row erased", ("pwrite", "rows"), ("fdatasync", "rows"), "rows erased",
         ("pwrite", "state"), ("fsync", "state"), "overwritten",
-        ("fsync", whole), "unlinked", "erasure committed", "emptied",
+        ("unlink", "state"), ("fsync", whole), "unlinked", "erasure committed", "emptied",
     ]  # fmt: skip
 
 

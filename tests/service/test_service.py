@@ -68,7 +68,9 @@ def test_float64_several_blocks_and_numpy_or_torch_numbers(tmp_path, monkeypatch
 
 def test_rows_of_a_recollection_on_disk_serve_too(tmp_path):
     data = ul.load("wine", seed=0, n_train=30)
-    run = ul.train(ul.Objective(ul.models.logistic(data)), data.train, ul.Schedule(0.1, epochs=2))
+    run = ul.train(
+        ul.Objective(ul.models.logistic(data)), data.train, ul.Schedule(0.1, epochs=2, batch_size=9)
+    )
     approximators = ul.recollect(run, folder=tmp_path / "rows", storage="bfloat16")
     with ul.DeletionService.create(tmp_path / "store", run, approximators) as service:
         service.delete([3, 14], request="a")

@@ -58,7 +58,7 @@ def wipe(folder: Path, paths: Iterable[Path]) -> None:
             _overwrite(path)
     windows.reach("overwritten")
     for path in paths:
-        path.unlink()
+        os.unlink(path)
     if paths:
         with naming(folder):
             flush(folder)

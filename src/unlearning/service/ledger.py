@@ -59,6 +59,8 @@ class Ledger:
         self._documents: dict[str, dict] | None = None
         if not create and not self.path.is_file():
             fail(str(folder), "a store of a deletion service", f"no {LEDGER} in it")
+        if not create and self.path.stat().st_size == 0:  # SQLite would make a new one of it
+            fail(str(self.path), "a ledger of deletions", "an empty file")
         with self._named():
             self._base = sqlite3.connect(
                 self.path, timeout=5, isolation_level=None, check_same_thread=False
