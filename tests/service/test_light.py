@@ -80,20 +80,19 @@ def mnist_shaped(tmp_path):
         yield service
 
 
-def test_a_deletion_takes_a_few_milliseconds_and_a_few_flushes(mnist_shaped, tmp_path):
-    """Time without the disk, on a processor that others use too, and the number of flushes."""
+def test_a_deletion_takes_five_milliseconds_beside_the_disk(mnist_shaped, tmp_path):
+    """Ten flushes, as the steps are; on a disk that is busy they may take a while longer each."""
     probe = os.open(tmp_path / "probe", os.O_WRONLY | os.O_CREAT)
-    own, wall, flush = [], [], []
+    deletions, flushes = [], []
     for sample in range(30):
-        begin, clock = time.process_time(), time.monotonic()
+        begin = time.monotonic()
         mnist_shaped.delete([sample], request=f"r{sample}")
-        own.append(time.process_time() - begin)
-        wall.append(time.monotonic() - clock)
+        deletions.append(time.monotonic() - begin)
         os.pwrite(probe, bytes(4096), 0)
-        clock = time.monotonic()
+        begin = time.monotonic()
         os.fsync(probe)
-        flush.append(time.monotonic() - clock)
+        flushes.append(time.monotonic() - begin)
     os.close(probe)
-    print(f"{statistics.median(own) * 1e3:.2f} ms of the processor, {min(wall) * 1e3:.2f} in all; "
-          f"flush {statistics.median(flush) * 1e3:.2f} ms")  # fmt: skip
-    assert statistics.median(own) < 0.005
+    deletion, flush = statistics.median(deletions), statistics.median(flushes)
+    print(f"{deletion * 1e3:.2f} ms, {deletion / flush:.1f} times a flush of {flush * 1e3:.2f} ms")
+    assert deletion < 0.005 + 16 * flush

@@ -96,6 +96,29 @@ def test_a_write_that_fails_leaves_the_store_before_or_after(source, tmp_path, m
     assert set(failed) >= {*CALLS, "BEGIN", "INSERT", "REPLACE", "COMMIT", "PRAGMA"}
 
 
+def test_a_commit_that_is_on_disk_although_it_was_said_to_have_failed(source, folder):
+    """Nothing that a failed transaction mentions may be removed before the ledger is read anew."""
+
+    class Late(FaultyBase):
+        def execute(self, text, *values):
+            done = self._base.execute(text, *values)
+            if text == "COMMIT":
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+                raise error
+            return done
+
+    with ul.DeletionService.open(folder) as service:
+        ledger = service._store._ledger
+        ledger._base = Late(ledger._base, None)
+        with pytest.raises(OSError, match="disk I/O error"):
+            service.delete([7], request="b")
+        assert len(list(folder.glob("state-*"))) == 2
+        assert service.deleted == (7,)
+        assert len(list(folder.glob("state-*"))) == 1
+        assert service.weights.tobytes() == source.expected([7]).tobytes()
+
+
 def in_child(act) -> int:
     """The exit status of a fork in which this was done."""
     child = os.fork()

@@ -3,16 +3,18 @@
 import secrets
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unlearning.base import checks, locks
+from unlearning.base.durable import flush
 from unlearning.base.shards import BLOCK_BYTES, Writer
 from unlearning.service import terms, windows
 from unlearning.service.deletion import now
-from unlearning.service.files import rows_prefix
+from unlearning.service.files import naming, rows_prefix
 from unlearning.service.ledger import FORMAT, Ledger
 from unlearning.service.rows import RowFiles
 from unlearning.service.states import state_hash, write_state
@@ -38,32 +40,34 @@ def create(folder: Path, run: Any, approximators: Any, certificate: Any, timeout
     _check(run, approximators)
     certified = terms.accepted(certificate, run, approximators)
     checks.folder("folder", folder)
-    with locks.held(folder, wait=timeout):
+    with naming(folder), locks.held(folder, wait=timeout):
         found = sorted(path.name for path in folder.iterdir() if path.name != ".lock")
         if found:
             checks.fail("folder", "an empty one, or the path of a new one", f"{folder}: {found[0]}")
-        n, key = len(run.samples), secrets.token_bytes(32)
-        rows = write_rows(folder, 0, approximators.vectors, range(n), n)
-        weights = Sum.of(array(run.weights))
-        state = write_state(folder, 0, weights) | {"hash": state_hash(key, weights)}
-        about = {
-            "format": FORMAT,
-            "id": str(uuid.uuid4()),
-            "key": key.hex(),
-            "created": now(),
-            "run": run.fingerprint,
-            "samples": n,
-            "dtype": str(run.weights.dtype).removeprefix("torch."),
-        }
-        ledger = Ledger(folder, create=True)
-        try:
-            with ledger.transaction():
-                ledger.put("store", about)
-                ledger.put("phase", _phase(0, run, approximators, certified))
-                ledger.put("rows", rows)
-                ledger.put("state", state | _zeros(0, 0))
-        finally:
-            ledger.close()
+        _write(folder, run, approximators, certified)
+        for place in (folder, folder.parent):  # SQLite does not flush the name of a new file
+            flush(place)
+
+
+def _write(folder: Path, run: Any, approximators: Any, certified: dict | None) -> None:
+    """The files, and last of all what makes them a store: one transaction of the ledger."""
+    n, key, weights = len(run.samples), secrets.token_bytes(32), Sum.of(array(run.weights))
+    rows = write_rows(folder, 0, approximators.vectors, range(n), n)
+    state = write_state(folder, 0, weights) | {"hash": state_hash(key, weights)}
+    about = {
+        "format": FORMAT,
+        "id": str(uuid.uuid4()),
+        "key": key.hex(),
+        "created": now(),
+        "run": run.fingerprint,
+        "samples": n,
+        "dtype": str(run.weights.dtype).removeprefix("torch."),
+    }
+    with closing(Ledger(folder, create=True)) as ledger, ledger.transaction():
+        ledger.put("store", about)
+        ledger.put("phase", _phase(0, run, approximators, certified))
+        ledger.put("rows", rows)
+        ledger.put("state", state | _zeros(0, 0))
 
 
 def go_on(folder: Path, ledger: Ledger, repaired: Any, certificate: Any) -> None:

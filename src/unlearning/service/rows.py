@@ -129,6 +129,6 @@ def _erase(path: Path, numbers: Sequence[int]) -> None:
             write_zeros(handle, begin + number * width, width)
             windows.reach("row erased")
             os.pwrite(handle, mark, checksums + 4 * number)
-        os.fdatasync(handle)
+        getattr(os, "fdatasync", os.fsync)(handle)  # macOS has fsync only
     finally:
         os.close(handle)
