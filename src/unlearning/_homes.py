@@ -28,6 +28,7 @@ HOMES = {
     "saps.correction": ("correct",),
     "saps.evidence": ("Evidence", "alive", "saliency"),
     "saps.selection": ("select",),
+    "service.service": ("DeletionService",),
     "training.minimise": ("minimise",),
     "training.perturbed": ("perturbed",),
     "training.retrain": ("CONVENTIONS", "retrain"),

@@ -22,7 +22,7 @@ from unlearning.base.checkpoint import Checkpoint
 checkpoint.BLOCK_BYTES = 16_000
 # A kill loses nothing that the system has taken over, on the disk or not. test_durable.py checks
 # the flushing, which a power cut needs; here it would only make a busy disk decide on the pace.
-durable._flush = lambda path: None
+durable.flush = lambda path: None
 
 
 def arrays_of(counter):

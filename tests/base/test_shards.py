@@ -32,7 +32,7 @@ RNG = np.random.default_rng(3)
 def no_waiting_for_the_disk():
     """Flushing is test_durable.py's matter."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(durable, "_flush", lambda path: None)
+        patch.setattr(durable, "flush", lambda path: None)
         yield
 
 

@@ -13,7 +13,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -26,11 +27,11 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
     part = path.with_name(path.name + ".part")
     try:
         write(part)
-        _flush(part)
+        flush(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    _flush(path.parent)
+    flush(path.parent)
 
 
 def write_manifest(folder: str | Path, content: dict, name: str = MANIFEST) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unlearning.companion import listing
+from unlearning.companion import listing, serving
 from unlearning.companion.chapters import (
     find_chapter,
     find_parameter_file,
@@ -270,6 +270,10 @@ def recollect(
         raise typer.Exit(130) from None
     if done:
         typer.echo(done)
+
+
+for _command in (serving.delete, serving.release, serving.audit):
+    app.command()(_command)
 
 
 def _kept(name: str) -> str:
