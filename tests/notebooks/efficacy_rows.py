@@ -33,10 +33,9 @@ def time_share(what, rows):
     if what in FIRST:
         return milliseconds(rows, "labels", FIRST[what]) / milliseconds(rows, "labels", "all, 1st")
     if what == "time-second":
-        parts = [charged(rows, b) / second(rows, b, "all") for b in BENCHES.values()]
-    else:
-        mine = BENCHES.values() if what == "time" else [BENCHES[what.removesuffix("-time")]]
-        parts = [charged(rows, b) / milliseconds(rows, b, "retrain") for b in mine]
+        return charged(rows, "labels") / second(rows, "labels", "all")
+    mine = BENCHES.values() if what == "time" else [BENCHES[what.removesuffix("-time")]]
+    parts = [charged(rows, b) / milliseconds(rows, b, "retrain") for b in mine]
     return sum(parts) / len(parts)
 
 
