@@ -115,14 +115,44 @@ def test_what_the_propositions_leave_out_on_the_cnn():
 
 
 @pytest.mark.parametrize(
-    ("net", "order", "every", "above"),
-    [("cnn", "first", None, 0.38), ("cnn", "second", None, 0.47)],
+    ("order", "chosen", "everything"), [("first", 4.4, 7.0), ("second", 3.5, 12.4)]
 )
-def test_sharper_sets(net, order, every, above):
-    outcome, value, _, _ = found(net, "sharpness", f"trace-{order}")
-    assert outcome == "holds"
-    if every is not None:
-        assert value == pytest.approx(every, abs=0.005)
-    outcome, value, _, _ = found(net, "sharpness", f"above-{order}")
-    assert outcome == "holds"
-    assert value == pytest.approx(above, abs=0.005)
+def test_the_chosen_rule_and_all_weights_on_the_mlp(order, chosen, everything):
+    assert found("mlp", "subset", f"best-random-{order}")[1] == pytest.approx(chosen, abs=0.05)
+    assert found("mlp", "subset", f"best-{order}")[0] == "undecided"
+    assert points("mlp", order, "all", 1.0) == pytest.approx(everything, abs=0.05)
+
+
+def test_where_the_lead_over_random_sets_comes_from_on_the_mlp():
+    lead = [
+        points("mlp", "second", "largest_diagonal", share)
+        - points("mlp", "second", "random", share)
+        for share in (0.01, 0.05, 0.1)
+    ]
+    assert lead == pytest.approx([3.9, 0.7, 0.7], abs=0.06)
+    assert found("mlp", "largest-second", "layer")[0] == "undecided"
+    largest = [
+        r["in 3.weight"]
+        for r in KEPT["mlp"]["values"]
+        if (r.get("order"), r.get("rule"), r.get("share"), r.get("with dead"))
+        == (2, "largest_diagonal", 0.01, False)
+    ]
+    assert mean(largest) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("net", "order", "every", "above", "outcome"),
+    [
+        ("mlp", "first", 0.42, -0.13, "undecided"),
+        ("mlp", "second", 0.81, -0.06, "undecided"),
+        ("cnn", "first", 0.73, 0.38, "holds"),
+        ("cnn", "second", 0.84, 0.47, "holds"),
+    ],
+)
+def test_sharper_sets(net, order, every, above, outcome):
+    said, value, _, _ = found(net, "sharpness", f"trace-{order}")
+    assert said == "holds"
+    assert value == pytest.approx(every, abs=0.005)
+    said, value, _, _ = found(net, "sharpness", f"above-{order}")
+    assert said == outcome
+    assert value == pytest.approx(above, abs=0.006)
