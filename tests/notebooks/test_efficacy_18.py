@@ -42,7 +42,8 @@ def made_up(seed):
             place = {"bench": bench, "method": method, "size": size, "order": order}
             yield place | found | {"q": draw.random()}
     for bench, way in itertools.product(BENCHES, WAYS):
-        yield {"bench": bench, "timed": way, "ms": draw.uniform(1, 100)}
+        if not way.endswith("cg") or draw.random() < 0.7:  # else it gave up
+            yield {"bench": bench, "timed": way, "ms": draw.uniform(1, 100)}
 
 
 ROWS = [{"seed": seed} | row for seed in (5, 1, 42) for row in made_up(seed)]
