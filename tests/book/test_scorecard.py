@@ -77,7 +77,7 @@ def test_a_line_leads_to_its_cell_its_record_and_its_command(browser, name):
     row = follow(card, line.get_by_text("its verdict in chapter"))
     assert found.state in row.inner_text()
     card.go_back()
-    section = follow(card, line.get_by_role("link", name=found.records[0]))
+    section = follow(card, line.get_by_role("link", name=found.records[0], exact=True))
     state = "STALE" if records.load(found.records[0])["stale"] else "fresh"
     assert state in section.inner_text()
     assert records.load(found.records[0])["source_hash"] in section.inner_text()

@@ -66,12 +66,15 @@ def test_a_verdict_says_which_claim_it_is_about():
     assert kinds["text/plain"] == "Lemma 3: statement not at hand"
 
 
-def test_what_does_not_decide_is_called_so():
+def test_what_does_not_decide_is_called_so_and_folded():
     claim = "hfocu-figure-1a-loss-changes"
     text = show.measurements(verdicts.verdict(claim))
-    before, _, after = text.partition("beside it, our addition that does not decide: slope")
+    before, _, after = text.partition("our additions that do not decide</summary>")
     assert "Pearson" in before
+    assert before.count('<details class="beside">') == 1
+    assert "slope" in after
     assert "Pearson" not in after
+    assert after.rstrip().endswith("</details>")
 
 
 def test_a_stale_record_shows():

@@ -87,11 +87,6 @@ def findings(found: Iterable[Mapping[str, Any]]) -> Shown:
     return Shown(text, "text/html", f'<div class="findings-box">{_lists(quantities)}</div>')
 
 
-def _ours(v: verdicts.Verdict, f: Mapping[str, Any]) -> str:
-    decides = v.claim.criterion(f["criterion"]).decides
-    return "" if decides else "beside it, our addition that does not decide: "
-
-
 def _by_quantity(found: Iterable[Mapping[str, Any]], where: str = "") -> dict[str, list[str]]:
     """Each quantity with its limit, and a line for each convention and mode."""
     quantities: dict[str, list[str]] = {}
@@ -148,8 +143,20 @@ def badge(v: verdicts.Verdict) -> str:
 
 
 def measurements(v: verdicts.Verdict) -> str:
-    """What stands behind a verdict, as HTML: each quantity with its limit and what was found."""
-    beside = [f | {"quantity": _ours(v, f) + f["quantity"]} for f in v.beside]
-    text = _lists(_by_quantity([*v.findings, *beside]))
+    """What stands behind a verdict, as HTML: each quantity with its limit and what was found.
+
+    Our additions that do not decide are folded away: they are often more than what decides.
+    """
+    additions = [f for f in v.beside if not v.claim.criterion(f["criterion"]).decides]
+    deciding = [*v.findings, *(f for f in v.beside if f not in additions)]
+    text = _lists(_by_quantity(deciding)) + _folded(_by_quantity(additions))
     text += "".join(f"not measured yet: {html.escape(what)}<br>" for what in v.missing)
     return text + html.escape(v.claim.not_testable or "")
+
+
+def _folded(quantities: Mapping[str, list[str]]) -> str:
+    if not quantities:
+        return ""
+    count = f"{len(quantities)} more" if len(quantities) > 1 else "one more"
+    summary = f"<summary>beside it, {count}: our additions that do not decide</summary>"
+    return f'<details class="beside">{summary}{_lists(quantities)}</details>'
