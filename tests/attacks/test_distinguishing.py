@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from unlearning.attacks.distinguishing import epsilon_at_least, projections
+from unlearning.attacks.distinguishing import distance_at_least, epsilon_at_least, projections
 from unlearning.hfocu.capacity import gaussian_scale
 
 DELTA = 1e-3
@@ -31,7 +31,7 @@ def scores(distance, count, seed):
 @pytest.mark.parametrize("distance", [0.5, 1.0, 2.0])
 def test_it_finds_most_of_the_epsilon_that_is_there(distance):
     exact = epsilon_of(distance, DELTA)
-    found = [epsilon_at_least(*scores(distance, 100_000, s), delta=DELTA).epsilon for s in (0, 1)]
+    found = [epsilon_at_least(*scores(distance, 100_000, s), delta=DELTA).least for s in (0, 1)]
     assert max(found) <= exact
     assert min(found) >= 0.55 * exact
 
@@ -41,14 +41,14 @@ def test_it_is_above_the_truth_no_more_often_than_it_says():
     exact, above = epsilon_of(1.0, 0.05), 0
     for seed in range(150):
         found = epsilon_at_least(*scores(1.0, 1000, seed), delta=0.05, confidence=0.6)
-        above += found.epsilon > exact
+        above += found.least > exact
     assert 0 < above < 0.4 * 150
 
 
 def test_the_threshold_is_judged_on_other_draws_than_it_was_chosen_on():
     """Chosen and judged on the same draws, noise alone would often look like epsilon > 0."""
     found = [epsilon_at_least(*scores(0.0, 300, s), delta=0.0, confidence=0.6) for s in range(100)]
-    assert sum(each.epsilon > 0 for each in found) < 0.4 * 100
+    assert sum(each.least > 0 for each in found) < 0.4 * 100
 
 
 def test_noise_that_suffices_passes_and_a_quarter_of_it_does_not():
@@ -56,7 +56,29 @@ def test_noise_that_suffices_passes_and_a_quarter_of_it_does_not():
     for seed in range(3):
         enough = epsilon_at_least(*scores(1 / sigma, 40_000, seed), delta=1e-5)
         too_little = epsilon_at_least(*scores(4 / sigma, 40_000, seed), delta=1e-5)
-        assert 0.1 < enough.epsilon < 1.0 < too_little.epsilon
+        assert 0.1 < enough.least < 1.0 < too_little.least
+
+
+@pytest.mark.parametrize("distance", [0.25, 1.0, 3.0])
+def test_the_distance_is_found_nearly_and_not_exceeded(distance):
+    for seed in range(3):
+        found = distance_at_least(*scores(distance, 40_000, seed)).least
+        assert 0.8 * distance - 0.05 < found < distance
+
+
+def test_the_distance_is_exceeded_no_more_often_than_it_says():
+    """At a confidence of 60% on purpose, as above."""
+    found = [distance_at_least(*scores(0.5, 1000, s), confidence=0.6).least for s in range(150)]
+    assert 0 < sum(each > 0.5 for each in found) < 0.4 * 150
+
+
+def test_the_distance_sees_half_the_noise_where_epsilon_does_not():
+    claimed = 1 / gaussian_scale(1.0, 1e-5)
+    for seed in range(3):
+        halved = scores(2 * claimed, 20_000, seed)
+        assert epsilon_at_least(*halved, delta=1e-5).least < 1.0
+        assert distance_at_least(*halved).least > claimed
+        assert distance_at_least(*scores(claimed, 20_000, seed)).least < claimed
 
 
 @pytest.mark.parametrize("direction", ["first", "second"])
@@ -67,7 +89,7 @@ def test_both_directions_are_looked_at(direction):
     sides = (narrow, -wide) if direction == "second" else (wide, -narrow)
     found = epsilon_at_least(*sides, delta=0.0)
     assert found.direction == direction
-    assert found.epsilon > 4
+    assert found.least > 4
     assert found.alarms == 0
     beyond = sides[0] > found.threshold if direction == "first" else sides[1] < found.threshold
     assert found.hits == int(beyond[1::2].sum())
@@ -79,7 +101,7 @@ def test_clopper_pearson_limits_by_their_definition():
     n, miss = 50, 0.001 / 4
     found = epsilon_at_least(np.full(2 * n, 5.0), np.zeros(2 * n), delta=0.0)
     least = miss ** (1 / n)  # the chance of all hits is miss there
-    assert found.epsilon == pytest.approx(math.log(least / (1 - least)), rel=1e-9)
+    assert found.least == pytest.approx(math.log(least / (1 - least)), rel=1e-9)
 
 
 def test_projections_are_inner_products_with_a_unit_vector():

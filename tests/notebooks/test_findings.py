@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from tests.notebooks import (
+    certificate_rows,
     correction_rows,
     cost_rows,
     efficacy_rows,
@@ -68,6 +69,8 @@ def closest(rows, method):
 
 
 def measured(f, values):
+    if f["claim"] in certificate_rows.CLAIMS:
+        return certificate_rows.certificate_finding(f, values)
     if f["claim"] in risk_rows.CLAIMS:
         return risk_rows.risk_finding(f, values)
     if f["claim"] in correction_rows.CLAIMS:

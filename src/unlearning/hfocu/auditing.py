@@ -14,6 +14,9 @@ from unlearning.problem.data import draw_forget_set
 from unlearning.training.ensemble import retrain_many
 from unlearning.training.trajectory import Run
 
+#: Of a direction that is to have no length, times which its entries are about 1.
+TINY = 2.0**-80
+
 
 def residuals(
     run: Run, approximators: Approximators, sets: Sequence[Sequence[int]]
@@ -78,8 +81,10 @@ def audit_sets(
             if int((labels == label).sum()) >= deletions
         ],
     }
-    starts = range(seed, seed + hard)
-    ends = [lined_up(vectors, deletions, away=vectors[0] * 0, seed=s, starts=1) for s in starts]
+    generator = torch.Generator().manual_seed(seed)
+    # A start is a random direction and its opposite: a vector that is too short to count in a sum.
+    starts = TINY * torch.randn(hard, vectors.shape[1], generator=generator, dtype=torch.float64)
+    ends = [lined_up(vectors, deletions, away=way.to(vectors), starts=0) for way in starts]
     found["lined up"] = [list(members) for members in {tuple(sorted(end)) for end in ends}]
     return found
 

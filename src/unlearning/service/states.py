@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from unlearning.base.blocks import Block, write_block
-from unlearning.service.files import naming, state_name
+from unlearning.service.files import naming, state_name, wipe
 from unlearning.service.sums import Sum
 
 
@@ -23,6 +23,25 @@ def write_state(folder: Path, sequence: int, state: Sum) -> dict:
     with naming(path):
         entry = write_block(path, np.stack([state.total, state.magnitude]), "float64")
     return {key: entry[key] for key in ("file", "crc")}
+
+
+def replace_state(folder: str | Path, weights: np.ndarray) -> None:
+    """Put weights into a folder as a store does: written, flushed, renamed, and the old ones wiped.
+
+    What other ways of unlearning have to do, too, once they have their weights.
+
+    Args:
+        folder: an existing one for these states alone; the one before is wiped.
+        weights: shape ``[d]``.
+
+    Raises:
+        OSError: that names the file.
+    """
+    folder = Path(folder)
+    old = sorted(folder.glob(state_name(0).replace("0", "[0-9]")))
+    sequence = int(old[-1].stem.partition("-")[2]) + 1 if old else 0
+    write_state(folder, sequence, Sum.of(weights))
+    wipe(folder, old)
 
 
 def read_state(folder: Path, entry: dict) -> Sum:
