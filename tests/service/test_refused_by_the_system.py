@@ -199,7 +199,7 @@ def test_what_is_flushed_before_what(service, folder, monkeypatch):
         "checked",
         ("fsync", "state"), ("replace", "state"), ("fsync", whole), "state written", "committed",
         ("pwrite", "rows"), "row erased", ("pwrite", "rows"), ("fdatasync", "rows"), "rows erased",
-        ("pwrite", "state"), ("fsync", "state"), "overwritten",
+        ("pwrite", "state"), ("fdatasync", "state"), "overwritten",
         ("unlink", "state"), ("fsync", whole), "unlinked", "erasure committed", "emptied",
     ]  # fmt: skip
 

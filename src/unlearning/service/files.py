@@ -72,10 +72,15 @@ def write_zeros(handle: int, begin: int, size: int) -> None:
         done += os.pwrite(handle, ZEROS[: size - done], begin + done)
 
 
+def flush_data(handle: int) -> None:
+    """Wait until what was written over an open file, whose size has not changed, is on disk."""
+    getattr(os, "fdatasync", os.fsync)(handle)  # macOS has fsync only
+
+
 def _overwrite(path: Path) -> None:
     handle = os.open(path, os.O_WRONLY)
     try:
         write_zeros(handle, 0, os.fstat(handle).st_size)
-        os.fsync(handle)
+        flush_data(handle)
     finally:
         os.close(handle)

@@ -17,7 +17,7 @@ import numpy as np
 from unlearning.base.blocks import Block
 from unlearning.base.rounding import STORED
 from unlearning.service import windows
-from unlearning.service.files import naming, write_zeros
+from unlearning.service.files import flush_data, naming, write_zeros
 
 AT_ONCE = 256  # rows that are read together
 
@@ -129,6 +129,6 @@ def _erase(path: Path, numbers: Sequence[int]) -> None:
             write_zeros(handle, begin + number * width, width)
             windows.reach("row erased")
             os.pwrite(handle, mark, checksums + 4 * number)
-        getattr(os, "fdatasync", os.fsync)(handle)  # macOS has fsync only
+        flush_data(handle)
     finally:
         os.close(handle)

@@ -112,7 +112,7 @@ def complete(folder: Path, ledger: Ledger, *, settled: bool = False) -> None:
         windows.reach("rows erased")
     wipe(folder, found)
     if pending is not None:
-        with ledger.transaction():
+        with ledger.transaction(flushed=False):  # lost, all is only erased once more
             ledger.put("state", ledger.document("state") | {"erase_pending": None})
         windows.reach("erasure committed")
     ledger.empty_log()

@@ -1,7 +1,8 @@
 """The places where a deletion can be cut off, and what the next opening makes of each.
 
-A deletion is a row of steps, each of which is on disk before the next begins. Killed, or refused
-by the system (a full disk, no permission), it leaves one of these:
+A deletion is a row of steps, each of which is on disk before the next begins (but for the mark of
+the erasure, which gets there when the log is emptied: lost, all is only erased once more). Killed,
+or refused by the system (a full disk, no permission), it leaves one of these:
 
 =======================  ==================================  =====================================
 window reached last      what lies in the folder             what the next opening finds and does
