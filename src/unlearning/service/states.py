@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from unlearning.base.blocks import Block, write_block
-from unlearning.service.files import naming, state_name, wipe
+from unlearning.service.files import naming, orphans, state_name, wipe
 from unlearning.service.sums import Sum
 
 
@@ -38,10 +38,9 @@ def replace_state(folder: str | Path, weights: np.ndarray) -> None:
         OSError: that names the file.
     """
     folder = Path(folder)
-    old = sorted(folder.glob(state_name(0).replace("0", "[0-9]")))
-    sequence = int(old[-1].stem.partition("-")[2]) + 1 if old else 0
-    write_state(folder, sequence, Sum.of(weights))
-    wipe(folder, old)
+    number = int((folder / state_name(0)).exists())  # 0 and 1 in turn
+    write_state(folder, number, Sum.of(weights))
+    wipe(folder, orphans(folder, [state_name(number)]))
 
 
 def read_state(folder: Path, entry: dict) -> Sum:
