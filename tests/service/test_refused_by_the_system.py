@@ -208,3 +208,40 @@ def test_the_ledger_is_synced_in_full_and_deletes_securely(service):
     with service._store.held() as opened:
         for name, value in (("synchronous", 2), ("secure_delete", 1), ("journal_mode", "wal")):
             assert opened._one(f"PRAGMA {name}") == (value,)
+
+
+def test_only_what_may_be_lost_is_not_flushed(service):
+    """SQLite's 2 flushes at a commit, its 1 with the next emptying of the log alone."""
+
+    def level():
+        return opened._one("PRAGMA synchronous")[0]
+
+    with service._store.held() as opened:
+        with opened.transaction():
+            assert level() == 2
+        with opened.transaction(flushed=False):
+            assert level() == 1
+        assert level() == 2
+        with pytest.raises(KeyError), opened.transaction(flushed=False):
+            raise KeyError
+        assert level() == 2
+
+
+def test_a_lost_mark_of_the_erasure_is_made_again(service, folder, monkeypatch):
+    """What a power cut leaves: the ledger and its log as they were before the mark was written."""
+    kept = {}
+
+    def reach(window):
+        if window == "unlinked":
+            paths = folder / "ledger.sqlite", folder / "ledger.sqlite-wal"
+            kept.update((path, path.read_bytes()) for path in paths)
+
+    monkeypatch.setattr(ledger.windows, "reach", reach)
+    done = service.delete([1], request="r")
+    service.close()
+    for path, content in kept.items():
+        path.write_bytes(content)
+    with ul.DeletionService.open(folder) as again:
+        assert again.deleted == (1,)
+        assert again.delete([1], request="r") == done
+        assert again.audit().sound
