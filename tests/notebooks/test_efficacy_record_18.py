@@ -133,7 +133,7 @@ def test_costs():
     for bench in BENCHES:
         both = [share(bench, f"tenth, 2nd, {solver}") for solver in ("dense", "cg")]
         assert min(both) == pytest.approx(0.3, abs=0.035)
-    assert share("labels", "all, 2nd, cg") == pytest.approx(0.64, abs=0.006)
+    assert share("labels", "all, 2nd, cg") == pytest.approx(0.63, abs=0.005)
     found = finding("cost", "mnist-time")
     assert found["outcome"] == "fails"
     assert in_per_cent(found) == pytest.approx([21.5, 15, 28], abs=0.6)
