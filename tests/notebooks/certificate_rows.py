@@ -57,8 +57,9 @@ def accuracy(column, **where):
 SHOWN = {"n": 2000, "l2": 0.3, "m": 5}
 
 
-def lost_to_noise(rows):
-    return accuracy("without noise", **SHOWN)(rows) - accuracy("with noise", **SHOWN)(rows)
+def lost_to_noise(rows, **where):
+    at = SHOWN | where
+    return accuracy("without noise", **at)(rows) - accuracy("with noise", **at)(rows)
 
 
 def lost_as_published(column):
@@ -94,6 +95,7 @@ QUANTITIES = {
     (CERTIFIED, "control"): least("epsilon at least", "at the bound, σ / 4"),
     (CERTIFIED, "control-distance"): least("of the claim", "at the bound, σ / 2"),
     (CERTIFIED, "noise"): lost_to_noise,
+    (CERTIFIED, "noise-share"): lambda rows: lost_to_noise(rows, m=20),
     (CERTIFIED, "published"): lost_as_published("with noise, delta"),
     (CERTIFIED, "loose"): lost_as_published("with noise, 0.1"),
     (CERTIFIED, "price"): lost_in_all,
