@@ -1,13 +1,18 @@
 """What chapter 18 computes for its claims, held against other code on made-up rows."""
 
+import dataclasses
+import functools
 import itertools
+import math
 import random
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import unlearning as ul
 from tests.notebooks import efficacy_rows
 from tests.notebooks.references import REFERENCES, checked_text, read
 from unlearning.companion import claims, criteria
@@ -16,6 +21,7 @@ from unlearning.companion.chapters import chapters, notebooks_folder, read_chapt
 CELLS = read_chapter(chapters(notebooks_folder())["18_efficacy"]).cells
 (DECIDES,) = (cell.source for cell in CELLS if "def charged(" in cell.source)
 (TIMES,) = (cell.source for cell in CELLS if "def times_of(" in cell.source)
+(TUNES,) = (cell.source for cell in CELLS if "def fine_tuned(" in cell.source)
 (NAMES,) = (cell.source for cell in CELLS if "def named(" in cell.source)
 METHODS = [
     *(("all", ""), ("last layer", ""), ("tenth", "share")),
@@ -108,6 +114,38 @@ def test_sisa_is_counted_from_itself_before():
     mine = named[named["seed"] == 5].set_index(["method", "order"])
     ends = mine.loc[[(name, 0) for name in ENDS], "q"].mean()
     assert mine.loc[("SISA", 0), "removed"] == pytest.approx((0.7 - 0.1) / (0.9 - ends))
+
+
+def fine_tuned_candidates(trained, factors):
+    """The factors among which the chapter chooses, after each of two budgets."""
+    known = functions(TUNES, {"math": math})
+    known |= {"n_train": 60, "batch_size": 20, "fine_epochs": [1, 2], "NOTHING": "nothing"}
+    known |= {"step_size": 0.1, "fine_factors": factors, "tuned": lambda _, found: (0, found)}
+    data = ul.load("digits", seed=0, n_train=60)
+    objective = ul.Objective(ul.models.logistic(data))
+    run = ul.train(objective, data.train, ul.Schedule(0.1, epochs=1, batch_size=20))
+    bench = SimpleNamespace(
+        wrong=SimpleNamespace(repaired=data.train), run=run, trained=functools.partial(trained, run)
+    )
+    return [[pair[0]["factor"] for pair in found] for _, found in known["fine_tuned"](bench)]
+
+
+def trained_on(run, samples, start, keep, **changes):
+    schedule = dataclasses.replace(run.schedule, **changes)
+    return ul.train(run.objective, samples, schedule, initial_weights=start, keep=keep)
+
+
+def test_a_step_size_at_which_fine_tuning_diverges_is_dropped():
+    found = fine_tuned_candidates(trained_on, [0.5, 1e300, 1.0])
+    assert found == [["nothing", 0.5, 1.0]] * 2
+
+
+def test_another_refusal_is_not_taken_for_divergence():
+    def refuse(*_, **__):
+        raise ValueError("rows: expected others")
+
+    with pytest.raises(ValueError, match="rows"):
+        fine_tuned_candidates(refuse, [1.0])
 
 
 def test_every_check_that_the_page_prints_holds():
