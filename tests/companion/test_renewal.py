@@ -6,6 +6,7 @@ import pytest
 
 from tests.companion.small_clone import CHAPTER, FILE, parts, record
 from unlearning.companion.record import content_hash
+from unlearning.companion.renewal import _compare
 
 RESULT = "results/study-small.json"
 SAME, OTHER = ("scale * seed", "seed * scale"), ("scale * seed", "scale + seed")
@@ -92,3 +93,47 @@ def test_a_measurement_that_has_no_rows_renews_with_the_others(clone):
     after = json.loads((clone / RESULT).read_text())
     assert after["values"] == before["values"]
     assert [run["part"] for run in after["runs"]] == ["measure"] * 3 + ["idle"] * 3
+
+
+def test_times_stay_as_they_were_recorded(clone):
+    timed = (
+        "import time\n\n\ndef times(seed):\n    yield {'seed': seed, 'cpu ms': time.time()}\n\n\n"
+    )
+    text = CHAPTER.replace("study.save()", f"{timed}study.each_seed(times)\nstudy.save()")
+    (clone / "notebooks" / "07_study.md").write_text(text)
+    assert record(clone, FILE)[0] == 0
+    before = json.loads((clone / RESULT).read_text())
+    for path in parts(clone).values():
+        path.unlink()
+    (clone / "notebooks" / "07_study.md").write_text(text.replace(*SAME))
+    code, printed = record(clone, FILE, "--renew", "4")
+    assert code == 0, printed
+    after = json.loads((clone / RESULT).read_text())
+    assert after["values"] == before["values"]
+    assert after["renewed"]["seed"] == 4
+    times = [run for run in after["runs"] if run["part"] == "times"]
+    assert times == [run for run in before["runs"] if run["part"] == "times"]
+    assert set(parts(clone)) == {"seed-4-measure.json"}, "old times must not be taken for new ones"
+
+
+@pytest.mark.parametrize(
+    ("now", "timed"),
+    [
+        ({"y": 1.0, "ms": 5.0}, True),
+        ({"y": 2.0, "ms": 3.0}, None),
+        ({"y": 1.0, "sums": 3.0}, None),
+        ({"y": 1.0}, None),
+        ({"y": 1.0, "ms": 3.0, "rhythms": 1.0}, None),
+    ],
+)
+def test_beside_times_everything_is_compared(now, timed):
+    said = [{"seed": 4, "y": 1.0, "ms": 3.0}]
+    if timed is None:
+        with pytest.raises(ValueError, match="what the record has of seed 4"):
+            _compare(4, said, [{"seed": 4} | now])
+    else:
+        assert _compare(4, said, [{"seed": 4} | now]) is timed
+
+
+def test_rows_without_times_say_so():
+    assert _compare(4, [{"alarms": 1.0}], [{"alarms": 1.0}]) is False

@@ -3,9 +3,14 @@
 One seed is run again by the present code. If it measures what the record says of it, digit for
 digit, the other seeds are taken over from the record, and what is derived from them is computed
 anew. The record says which seed was run again, and each seed keeps its own commit and date.
+
+Times (milliseconds) are never the same twice. They are not compared, and a measurement that has
+some keeps the recorded rows of the seed that was run again, too. Where code that is timed has
+changed, record again instead.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,8 @@ from unlearning.companion import record as records
 from unlearning.companion import recording
 from unlearning.companion.study import parts_folder
 
+#: Names of times.
+MILLISECONDS = re.compile(r"\bms$")
 HARMFUL = ("parameter", "the parameter file", "the record itself", "the form of records")
 
 
@@ -38,12 +45,15 @@ def renew(source: Path, name: str, values: dict[str, Any], seed: int) -> None:
     fresh = {part: _measured(before, seed, part) for part in _parts(before)}
     # A measurement that this record's parameters leave out has no rows of any seed.
     blocks = _blocks(before, [part for part, found in fresh.items() if found["rows"]])
-    for part, found in fresh.items():
-        _compare(seed, blocks.get((part, seed), []), found["rows"])
+    timed = {
+        part
+        for part, found in fresh.items()
+        if _compare(seed, blocks.get((part, seed), []), found["rows"])
+    }
     taken = []
     try:
         for run in before["runs"]:
-            if run["seed"] != seed:
+            if run["seed"] != seed or run["part"] in timed:
                 rows = blocks.get((run["part"], run["seed"]), [])
                 taken.append(_take_over(before, run, rows, fresh[run["part"]]))
         recording.make(source, name, values)
@@ -107,12 +117,20 @@ def _blocks(
     return dict(zip(wanted, blocks, strict=True))
 
 
-def _compare(seed: int, said: list[dict], rows: list[dict]) -> None:
+def _compare(seed: int, said: list[dict], rows: list[dict]) -> bool:
+    """Refuse rows that are not as recorded, but for times; tell whether there are times."""
     measured = records.rounded(rows)
     if len(said) != len(measured):
         checks.fail("--renew", f"the record's {len(said)} rows of seed {seed}", len(measured))
     for one, other in zip(said, measured, strict=True):
-        if one != other:
-            keys = [k for k in one.keys() | other.keys() if one.get(k) != other.get(k)]
+        keys = [k for k in one.keys() | other.keys() if _differs(k, one, other)]
+        if keys:
             shown = [{k: row.get(k) for k in sorted(keys)} for row in (one, other)]
             checks.fail("--renew", f"what the record has of seed {seed}, {shown[0]}", shown[1])
+    return any(MILLISECONDS.search(key) for row in measured for key in row)
+
+
+def _differs(key: str, one: Mapping, other: Mapping) -> bool:
+    """Whether two rows say something else there; two times do not."""
+    times = MILLISECONDS.search(key) and key in one and key in other
+    return not times and one.get(key) != other.get(key)
