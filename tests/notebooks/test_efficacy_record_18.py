@@ -156,3 +156,27 @@ def test_validation_chooses_the_second_order_more_often_than_not():
 def test_fine_tuning_is_cheaper_than_a_second_order_step(bench):
     cheapest = min(share(bench, f"tenth, 2nd, {solver}") for solver in ("dense", "cg"))
     assert share(bench, "fine-tune 1") < cheapest < 1
+
+
+def on_the_subset(criterion):
+    kept = record.load("efficacy-efficacy-cifar")
+    (found,) = (f for f in kept["findings"] if f["criterion"] == f"cifar-{criterion}")
+    return found
+
+
+def test_what_is_said_of_the_cifar_subset():
+    kept = record.load("efficacy-efficacy-cifar")
+    assert kept["parameters"]["seeds"] == PUBLISHED[:3]
+    assert "+" not in kept["commit"], "recorded with uncommitted changes"
+    for method, wrong in (("retrain", 0.58), ("do nothing", 0.69)):
+        rows = [r for r in kept["values"] if r.get("method") == method and r["bench"] == "labels"]
+        assert mean(r["q"] for r in rows if "q" in r) == pytest.approx(wrong, abs=0.005)
+    for bench in WORDS.values():
+        for rival in ("all", "last-layer"):
+            assert abs(on_the_subset(f"{bench}-{rival}")["mean"]) < 0.02
+    better = in_per_cent(on_the_subset("features-fine-tune"))
+    assert better == pytest.approx([-6, -8, -4], abs=0.5)
+    time = on_the_subset("time")
+    assert [time[end] for end in ("mean", "low", "high")] == pytest.approx(
+        [0.3, 0.1, 0.5], abs=0.05
+    )
