@@ -14,18 +14,18 @@ from unlearning.training.ensemble import retrain_many
 SETS = 20
 
 
-@pytest.fixture(scope="module")
-def attacked():
+SCHEDULE = ul.Schedule(0.05, 0.995, 32, 15, clip=5.0)
+
+
+def lira(objective, pool):
     """LiRA with 64 shadows on models without each of 20 disjoint sets, by way of unlearning."""
-    data = ul.load("digits", seed=0, n_train=1000)
-    pool, learned = data.train, halves(2, 1000, seed=99)[0]
-    objective = ul.Objective(ul.models.logistic(data), l2=1e-4)
-    schedule = ul.Schedule(0.05, 0.995, 32, 15, clip=5.0)
-    shadows = train_shadows(objective, pool, schedule, 64)
+    half, learned = len(pool) // 2, halves(2, len(pool), seed=99)[0]
+    shadows = train_shadows(objective, pool, SCHEDULE, 64)
     found = reference(shadows.margins(), shadows.learned)
     rows = learned.nonzero()[:, 0]
-    run = ul.train(objective, pool[rows], schedule)
-    places = torch.randperm(500, generator=torch.Generator().manual_seed(1)).view(SETS, 25).tolist()
+    run = ul.train(objective, pool[rows], SCHEDULE)
+    order = torch.randperm(half, generator=torch.Generator().manual_seed(1))
+    places = order.view(SETS, half // SETS).tolist()
     ways = {
         "do nothing": run.weights.expand(SETS, -1),
         "retrain": retrain_many(run, places),
@@ -36,6 +36,22 @@ def attacked():
         name: log_ratio(found, margins_of(objective, models, pool)) for name, models in ways.items()
     }
     return scores, learned, sets
+
+
+@pytest.fixture(scope="module")
+def attacked():
+    data = ul.load("digits", seed=0, n_train=1000)
+    return lira(ul.Objective(ul.models.logistic(data), l2=1e-4), data.train)
+
+
+@pytest.fixture(scope="module")
+def by_heart():
+    """Labels drawn by lot, and more weights than samples: all that can be learned is the rows."""
+    generator = torch.Generator().manual_seed(3)
+    labels = torch.randint(4, (400,), generator=generator)
+    pool = ul.Samples(torch.randn(400, 300, generator=generator), labels)
+    data = ul.Data("noise", pool, pool[[0]])
+    return lira(ul.Objective(ul.models.logistic(data)), pool)
 
 
 def area(attacked, way, kind="forgotten"):
@@ -56,6 +72,13 @@ def test_doing_nothing_leaves_what_the_learned_model_shows(attacked):
     assert found.low > 0.55
     model, rows = scores["do nothing"][0], torch.tensor(sets).flatten()
     assert found.value == roc.auc(model[rows], model[~learned][:500]).value
+
+
+def test_a_model_that_knows_its_rows_by_heart_is_caught(by_heart):
+    assert area(by_heart, "do nothing").low > 0.95
+    assert area(by_heart, "retrain", "retained").low > 0.95
+    found = area(by_heart, "retrain")
+    assert found.low < 0.5 < found.high
 
 
 def test_what_is_retained_shows_in_the_retrained_models(attacked):

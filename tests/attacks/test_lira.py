@@ -20,7 +20,7 @@ def toy(shadows, seed=0, spread=1.0):
     noise = torch.randn(shadows + 2, ROWS, generator=generator, dtype=torch.float64)
     margins = offset + GAP * learned + spread * noise
     found = {kind: reference(margins[:-2], learned[:-2], variance=kind)
-             for kind in ("each", "pooled")}  # fmt: skip
+             for kind in ("each", "pooled", "common")}  # fmt: skip
     return found, margins[-1], learned[-1], offset
 
 
@@ -28,7 +28,7 @@ def toy(shadows, seed=0, spread=1.0):
 def test_it_reaches_the_roc_of_the_best_test(attack):
     """With both means known it is TPR = Phi(Phi^-1(FPR) + gap / sigma); a band of 99.9% around."""
     found, margins, learned, _ = toy(2000)
-    scores = attack(found["pooled"], margins)
+    scores = attack(found["common"], margins)
     alarms, hits = roc.curve(scores[learned], scores[~learned])
     reach = (np.log(4 / 0.001) / ROWS) ** 0.5  # Dvoretzky, Kiefer, Wolfowitz; half of ROWS a side
 
@@ -45,7 +45,7 @@ def test_few_shadows_cost_what_they_must():
     """The two means of a row are guessed from 8 shadows each: the statistic is the product of two
     Gaussians, whose AUC is simulated here from the law alone."""
     found, margins, learned, _ = toy(16, seed=1)
-    scores = log_ratio(found["pooled"], margins)
+    scores = log_ratio(found["common"], margins)
     draw, many = np.random.default_rng(0), 10**6
     means = draw.normal([[GAP], [0]], 8**-0.5, (2, many))
     law = [
@@ -62,7 +62,20 @@ def test_pooling_helps_when_shadows_are_few():
         kind: roc.auc(*(log_ratio(found[kind], margins)[side] for side in (learned, ~learned)))
         for kind in found
     }
-    assert areas["pooled"].low > areas["each"].high
+    assert min(areas["pooled"].low, areas["common"].low) > areas["each"].high
+
+
+def test_only_a_common_variance_keeps_the_order_of_margins():
+    """Members vary less here, so a margin beyond both means is likelier among the others."""
+    generator = torch.Generator().manual_seed(5)
+    learned = halves(64, 50)
+    noise = torch.randn(64, 50, generator=generator, dtype=torch.float64)
+    margins = learned + noise * (1.0 - 0.5 * learned.double())
+    far, near = torch.full((50,), 40.0), torch.ones(50)
+    for kind, monotone in (("common", True), ("pooled", False)):
+        found = reference(margins, learned, variance=kind)
+        above = log_ratio(found, far) > log_ratio(found, near)
+        assert bool(above.all()) is monotone
 
 
 def test_a_global_threshold_hardly_sees_what_rows_hide():
@@ -74,7 +87,7 @@ def test_a_target_that_learned_nothing_more_gives_a_half():
     """Non-members against others of their kind: the attack finds no difference."""
     found, _, _, offset = toy(64, seed=3)
     noise = torch.randn(ROWS, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-    scores = log_ratio(found["pooled"], offset + noise)
+    scores = log_ratio(found["common"], offset + noise)
     area = roc.auc(scores[: ROWS // 2], scores[ROWS // 2 :], confidence=0.999)
     assert area.low < 0.5 < area.high
 

@@ -12,7 +12,7 @@ import torch
 
 from unlearning.base import checks
 
-VARIANCES = ("each", "pooled")
+VARIANCES = ("each", "pooled", "common")
 #: A standard deviation below this share of the largest margin is rounding, not spread.
 ROUNDING = 1e-6
 
@@ -42,7 +42,7 @@ def reference(
     learned: torch.Tensor,
     *,
     never: torch.Tensor | None = None,
-    variance: str = "pooled",
+    variance: str = "common",
 ) -> Reference:
     """Fit the Gaussians.
 
@@ -50,8 +50,10 @@ def reference(
         margins: of N shadows on P rows, shape ``[N, P]`` (``Shadows.margins``).
         learned: which shadow learned which row, shape ``[N, P]``.
         never: which did not; by default all others.
-        variance: ``each`` row its own (customary from 64 shadows on), or ``pooled`` over the rows,
-            one among the shadows that learned the row and one among the others.
+        variance: ``each`` row its own, on each side (customary from 64 shadows on); ``pooled``
+            over the rows, one for each side; or ``common``, one for all. With two different ones a
+            margin far above both means counts for the side of the wider Gaussian, often the wrong
+            one: a model that has learned a row by heart is then taken for one that has not.
 
     Raises:
         ValueError: for other shapes, a row with fewer than two shadows on a side, margins that are
@@ -65,24 +67,34 @@ def reference(
         if mask.shape != margins.shape or mask.dtype != torch.bool:
             given = f"{mask.dtype} of shape {list(mask.shape)}"
             checks.fail(name, f"a mask of shape {list(margins.shape)}", given)
-    sides = [_side(name, margins.double(), mask, variance) for name, mask in masks.items()]
-    least = min(float(spread.min()) for _, spread in sides)
+    means, squares, free = zip(
+        *(_side(name, margins.double(), mask) for name, mask in masks.items()), strict=True
+    )
+    spreads = [spread.expand_as(means[0]) for spread in _spreads(squares, free, variance)]
+    least = min(float(spread.min()) for spread in spreads)
     if least <= ROUNDING * float(margins.abs().max()):
         checks.fail("margins", "margins that differ from shadow to shadow", f"a spread of {least}")
-    (mean_in, spread_in), (mean_out, spread_out) = sides
-    return Reference(mean_in, mean_out, spread_in, spread_out)
+    return Reference(*means, *spreads)
 
 
-def _side(name: str, margins: torch.Tensor, mask: torch.Tensor, variance: str):
-    """Mean and standard deviation of each row over the shadows of the mask: two of ``[P]``."""
+def _side(name: str, margins: torch.Tensor, mask: torch.Tensor):
+    """Over the shadows of the mask: mean, squared deviations, degrees of freedom; ``[P]`` each."""
     count = mask.sum(0)
     if int(count.min()) < 2:
         checks.fail(name, "two or more shadows for each row", f"a row with {int(count.min())}")
     mean = (margins * mask).sum(0) / count
-    squares = ((margins - mean).square() * mask).sum(0)
+    return mean, ((margins - mean).square() * mask).sum(0), count - 1
+
+
+def _spreads(squares: tuple, free: tuple, variance: str) -> list[torch.Tensor]:
+    """Standard deviations of both sides, of each row or of all."""
+    if variance == "each":
+        return [(side / count).sqrt() for side, count in zip(squares, free, strict=True)]
     if variance == "pooled":
-        return mean, (squares.sum() / (count - 1).sum()).sqrt().expand_as(mean)
-    return mean, (squares / (count - 1)).sqrt()
+        return [
+            (side.sum() / count.sum()).sqrt() for side, count in zip(squares, free, strict=True)
+        ]
+    return [(sum(side.sum() for side in squares) / sum(n.sum() for n in free)).sqrt()] * 2
 
 
 def log_ratio(found: Reference, margins: torch.Tensor) -> torch.Tensor:

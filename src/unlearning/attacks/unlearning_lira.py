@@ -31,7 +31,7 @@ def held_out_ratios(
     never: torch.Tensor,
     *,
     folds: int = 4,
-    variance: str = "pooled",
+    variance: str = "common",
 ) -> HeldOut:
     """Judge every model by Gaussians that were fitted without it.
 
