@@ -22,11 +22,16 @@ def small_cnn():
     ).double()
 
 
+def model_of(kind, data):
+    if kind == "no bias":
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10, bias=False).double())
+    return ul.models.logistic(data) if kind == "linear" else small_cnn()
+
+
 @pytest.mark.parametrize("clip", [None, 0.8])
-@pytest.mark.parametrize("kind", ["linear", "cnn"])
+@pytest.mark.parametrize("kind", ["linear", "no bias", "cnn"])
 def test_each_shadow_is_a_run_of_its_own(digits, kind, clip):
-    model = ul.models.logistic(digits) if kind == "linear" else small_cnn()
-    objective = ul.Objective(model, l2=0.01)
+    objective = ul.Objective(model_of(kind, digits), l2=0.01)
     schedule = ul.Schedule(0.1, 0.99, batch_size=7, epochs=3, clip=clip)
     shadows = train_shadows(objective, digits.train, schedule, 6, seed=5)
     for k, (learned, w) in enumerate(zip(shadows.learned, shadows.weights, strict=True)):

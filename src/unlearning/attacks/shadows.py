@@ -6,7 +6,9 @@ All are trained together: one step of all is one batched gradient.
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch.func import grad, vmap
@@ -16,12 +18,18 @@ from unlearning.base import checks
 from unlearning.base.precision import in_full_float32
 from unlearning.base.progress import track
 from unlearning.base.streams import stream
+from unlearning.curvature.kernels import softmax
+from unlearning.curvature.kernels.chain import UnfitError
+from unlearning.curvature.kernels.layout import Layout
 from unlearning.problem.objective import Objective
 from unlearning.problem.samples import Samples
 from unlearning.training.schedule import Schedule
 
 #: Numbers of the inputs that models trained together may hold in one step.
-AT_ONCE = 2**22
+AT_ONCE = 2**20
+
+# (weights [K, d], inputs [K, B, ...], labels [K, B]) -> gradients of the mean losses [K, d]
+Gradients = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +153,7 @@ class _Together:
 
     def __init__(self, objective: Objective, pool: Samples, schedule: Schedule):
         self.objective, self.pool, self.schedule = objective, pool, schedule
-        self.gradients = vmap(grad(objective.mean_loss))
+        self.gradients = _gradients(objective)
 
     @in_full_float32
     @torch.no_grad()
@@ -163,8 +171,35 @@ class _Together:
 
     def _step(self, w: torch.Tensor, chosen: torch.Tensor, eta: float) -> torch.Tensor:
         found = self.gradients(w, self.pool.inputs[chosen], self.pool.labels[chosen])
-        found += self.objective.l2 * w
+        found.add_(w, alpha=self.objective.l2)
         if self.schedule.clip is not None:
             norms = torch.linalg.vector_norm(found, dim=1, keepdim=True)
             found *= (self.schedule.clip / norms).clamp(max=1.0)
-        return w - eta * found
+        return w.add_(found, alpha=-eta)
+
+
+def _gradients(objective: Objective) -> Gradients:
+    """Of many models, each on a batch of its own."""
+    try:
+        softmax.check(objective)
+    except UnfitError:
+        return vmap(grad(objective.mean_loss))
+    return partial(_softmax_gradients, Layout(objective))
+
+
+def _softmax_gradients(layout: Layout, w, inputs, labels) -> torch.Tensor:
+    """Those of softmax regression by matrix products alone: twice as fast."""
+    inputs, (weight, bias) = inputs.flatten(2), layout.parts(w)
+    deltas = inputs @ weight.mT
+    if bias is not None:
+        deltas += bias[:, None]
+    deltas = deltas.softmax(2)
+    own = labels[..., None]
+    deltas.scatter_add_(2, own, -torch.ones_like(own, dtype=deltas.dtype))
+    deltas /= labels.shape[1]
+    found = torch.empty_like(w)
+    of_weight, of_bias = layout.parts(found)
+    torch.bmm(deltas.mT, inputs, out=of_weight)
+    if of_bias is not None:
+        torch.sum(deltas, 1, out=of_bias)
+    return found
