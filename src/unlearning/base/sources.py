@@ -5,6 +5,7 @@ on comments and docstrings. So a record stays fresh while the rest of the librar
 """
 
 import ast
+import functools
 import io
 import sys
 import tokenize
@@ -68,6 +69,7 @@ def _digest_of(name: str) -> str:
     return digest(code_only(path.read_text(encoding="utf-8"))) if path.is_file() else "gone"
 
 
+@functools.lru_cache(maxsize=2048)  # a book asks for the same files once a record
 def code_only(text: str) -> str:
     """Python source without comments, docstrings and blank lines; other text comes back as it is.
 
