@@ -56,7 +56,7 @@ def _histogram(
     """Shares of the bins: shape ``[bins, P]``."""
     place = ((margins - low) / width.clamp(min=torch.finfo(width.dtype).tiny)).long()
     place = place.clamp(0, bins - 1)
-    counts = torch.zeros(bins, margins.shape[1], dtype=torch.float64)
+    counts = margins.new_zeros(bins, margins.shape[1])
     counts.scatter_add_(0, place, torch.ones_like(margins))
     shares = (counts / len(margins)).clamp(min=FLOOR)
     return shares / shares.sum(0)

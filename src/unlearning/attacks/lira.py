@@ -32,10 +32,6 @@ class Reference(NamedTuple):
     spread_in: torch.Tensor
     spread_out: torch.Tensor
 
-    def at(self, rows) -> "Reference":
-        """The same for some of the rows."""
-        return Reference(*(values[rows] for values in self))
-
 
 def reference(
     margins: torch.Tensor,

@@ -31,7 +31,8 @@ def margins(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         given = f"{labels.dtype} of shape {list(labels.shape)}"
         checks.fail("labels", f"{rows} class numbers, one a row of logits", given)
     if rows and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        checks.fail("labels", f"class numbers below {classes}", labels.tolist())
+        given = f"{int(labels.min())} to {int(labels.max())}"
+        checks.fail("labels", f"class numbers below {classes}", given)
     logits = logits.double()
     own = labels.expand(logits.shape[:-1])[..., None]
     others = logits.scatter(-1, own, -torch.inf)

@@ -156,7 +156,7 @@ def _between(name: str, value: float) -> float:
 
 
 def _scores(name: str, values) -> np.ndarray:
-    scores = np.asarray(values, np.float64)
+    scores = np.asarray(values.cpu() if hasattr(values, "cpu") else values, np.float64)
     if scores.ndim != 1 or len(scores) < 2:
         checks.fail(name, "two or more scores", f"shape {list(scores.shape)}")
     if np.isnan(scores).any():

@@ -93,7 +93,7 @@ def train_shadows(
             above half of the pool, or weights that stop being finite.
     """
     objective.check_samples(pool)
-    learned = halves(count, len(pool), seed=seed)
+    learned = halves(count, len(pool), seed=seed).to(pool.inputs.device)
     weights = train_on(objective, pool, learned, schedule, seed=seed)
     return Shadows(objective, pool, learned, weights)
 
