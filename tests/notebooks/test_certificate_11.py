@@ -126,3 +126,8 @@ def test_times_beside():
     assert average("addition, ms") == pytest.approx(0.14, abs=0.005)
     assert average("Newton by CG, ms") == pytest.approx(26, abs=0.5)
     assert average("retraining, certified, ms") == pytest.approx(87, abs=0.5)
+
+
+@pytest.mark.parametrize(("criterion", "points"), [("published", 58), ("loose", 21)])
+def test_what_noise_for_the_largest_distance_costs(criterion, points):
+    assert 100 * finding(criterion)["mean"] == pytest.approx(points, abs=0.5)
