@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import norm
 from sklearn.dummy import DummyClassifier
 
 import unlearning as ul
-from unlearning.attacks import as_released
+from unlearning.attacks import as_released, roc
 from unlearning.attacks.as_released import MIA_U, REQUIRED, Seen, update_leakage
 from unlearning.attacks.update_leakage import answers
 
@@ -53,17 +52,31 @@ def test_the_rows_of_the_fit_find_what_is_not_there(departures, low, high):
     assert low < np.mean(areas) < high
 
 
-def test_the_area_in_sample_is_that_of_the_proposition():
-    """Noise in k dimensions, m against many: about Phi(sqrt(k (1/m + 1/n') / 2))."""
+def test_chance_in_sample_is_that_of_discriminants_fitted_to_noise():
+    """The formula against draws, with the discriminant written out."""
+    m, others, k = 6, 40, 4
+    draw = np.random.default_rng(0)
+    areas = []
+    for _ in range(4000):
+        positives, negatives = draw.normal(size=(m, k)), draw.normal(size=(others, k))
+        v = positives.mean(0) - negatives.mean(0)
+        areas.append(roc.auc(positives @ v, negatives @ v).value)
+    error = np.std(areas) / 4000**0.5
+    expected = as_released.chance_in_sample(m, others, k)
+    assert np.mean(areas) == pytest.approx(expected, abs=3.3 * error)
+
+
+def test_the_released_attack_finds_as_much_in_noise():
     k, m, stayed = 9, 30, 900
-    areas = [
-        update_leakage(
-            found := seen(sets=1, m=m, stayed=stayed, features=k, seed=s), found, RELEASED
-        )
-        for s in range(60)
-    ]
-    expected = norm.cdf((k * (1 / m + 1 / stayed) / 2) ** 0.5)
-    assert np.mean(areas) == pytest.approx(expected, abs=0.02)
+    noise = [seen(sets=1, m=m, stayed=stayed, features=k, seed=s) for s in range(60)]
+    areas = [update_leakage(one, one, RELEASED) for one in noise]
+    assert np.mean(areas) == pytest.approx(as_released.chance_in_sample(m, stayed, k), abs=0.02)
+
+
+@pytest.mark.parametrize("given", [(0, 5, 3), (5, 0, 3), (5, 5, 0), (1, 1, 3)])
+def test_chance_needs_rows_and_features(given):
+    with pytest.raises(ValueError, match="m|others|width"):
+        as_released.chance_in_sample(*given)
 
 
 def test_retained_rows_take_the_place_of_others():

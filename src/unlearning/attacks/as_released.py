@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import stats
 from sklearn.base import ClassifierMixin
 from torch import nn
 
@@ -183,3 +184,28 @@ def with_dropout(
             logits = torch.func.functional_call(dropping, named, samples.inputs)
             found.append(logits.double().softmax(1).cpu().numpy())
     return Answers(*found)
+
+
+def chance_in_sample(m: int, others: int, width: int) -> float:
+    """The AUC of a discriminant on the rows of its fit where there is nothing to be found.
+
+    m positives and n' negatives from one Gaussian law of known covariance in k dimensions, scored
+    along the difference v of their means: ``E Phi(|v| / sqrt(2 - 1/m - 1/n'))``, exactly, with
+    ``|v|^2 = (1/m + 1/n') chi^2_k`` (chapter 12).
+
+    Args:
+        m: positives.
+        others: negatives, n'.
+        width: dimensions, k; of differences of class probabilities, one less than classes.
+
+    Raises:
+        ValueError: for numbers below 1, or one row of each kind (the score is then always right).
+    """
+    for name, value in (("m", m), ("others", others), ("width", width)):
+        checks.integer(name, value, least=1)
+    each = 1 / m + 1 / others
+    if each == 2:
+        checks.fail("others", "two rows of a kind or more", "one of each")
+    levels = (np.arange(2000) + 0.5) / 2000
+    lengths = np.sqrt(each * stats.chi2.ppf(levels, width))
+    return float(stats.norm.cdf(lengths / np.sqrt(2 - each)).mean())
