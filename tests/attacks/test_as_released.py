@@ -90,14 +90,19 @@ def test_retained_rows_take_the_place_of_others():
     assert update_leakage(target, attacker, every) > 0.999
 
 
-def test_nothing_deleted_calls_some_retained_rows_deleted():
+@pytest.mark.parametrize("draw", [0, 3, 8])
+def test_nothing_deleted_calls_some_retained_rows_deleted(draw):
     given = seen()
-    placebo = as_released.nothing_deleted(given)
-    assert placebo.deleted.shape == (1, 20, 5)
+    placebo = as_released.nothing_deleted(given, draw)
     assert placebo.stayed.shape == (160, 5)
-    np.testing.assert_array_equal(
-        np.concatenate([placebo.deleted[0], placebo.stayed]), given.stayed
-    )
+    np.testing.assert_array_equal(placebo.deleted[0], given.stayed[20 * draw : 20 * draw + 20])
+    every = np.concatenate([placebo.deleted[0], placebo.stayed])
+    np.testing.assert_array_equal(np.sort(every, axis=0), np.sort(given.stayed, axis=0))
+
+
+def test_a_placebo_beyond_the_rows_is_refused():
+    with pytest.raises(ValueError, match="draw: expected an integer from 0 to 8"):
+        as_released.nothing_deleted(seen(), 9)
 
 
 @pytest.mark.parametrize("name", REQUIRED)

@@ -11,6 +11,7 @@ from tests.notebooks import (
     correction_rows,
     cost_rows,
     efficacy_rows,
+    membership_rows,
     relearning_rows,
     risk_rows,
     selection_rows,
@@ -77,6 +78,8 @@ def measured(f, values):
         return correction_rows.correction_finding(f, values)
     if f["claim"] in selection_rows.CLAIMS:
         return selection_rows.selection_finding(f, values)
+    if f["claim"] in membership_rows.CLAIMS:
+        return membership_rows.membership_finding(f, values)
     if f["claim"] == relearning_rows.CLAIM:
         return relearning_rows.relearning_finding(f, values)
     if f["claim"] in cost_rows.CLAIMS:
@@ -152,7 +155,7 @@ def test_findings_follow_from_the_rows(name):
         if len(by_seed) == 1:
             check_ends(f, by_seed)
             continue
-        ranks = ("correlation", *RANKS, *selection_rows.RANKS)
+        ranks = ("correlation", *RANKS, *selection_rows.RANKS, *membership_rows.RANKS)
         on_fishers_scale = f["criterion"] in ranks
         # Spreads are small differences of rounded numbers, and pseudo-values take seven times them.
         within = 2e-3 if f["claim"].startswith("hfocu-figure-4") else 5e-6
@@ -169,6 +172,22 @@ def test_effects_of_chapter_9_follow_from_the_rows():
             check(effect["with"], sides[0])
             check(effect["without"], sides[1])
             check(effect["change"], {k: v - sides[1][k] for k, v in sides[0].items()})
+
+
+@pytest.mark.parametrize("name", [name for name in KEPT if name.startswith("membership-")])
+def test_effects_of_chapter_12_follow_from_the_rows(name):
+    kept = KEPT[name]
+    steps = {effect["subject"] for effect in kept["effects"]}
+    wanted = {subject for subject in membership_rows.DEPARTURES if subject != "hfocu-miau-dropout"}
+    if name.endswith("cnn"):  # its large shadows would take too long
+        wanted = {subject for subject in membership_rows.DEPARTURES if "miau" in subject}
+    assert steps == wanted
+    for effect in kept["effects"]:
+        sides = membership_rows.sides_of(effect, kept["values"])
+        check(effect["with"], sides[0])
+        check(effect["without"], sides[1])
+        change = {k: v - sides[1][k] for k, v in sides[0].items()}
+        check(effect["change"], change, within=1.5e-5)
 
 
 def test_effects_on_other_data_sets_follow_from_the_rows():

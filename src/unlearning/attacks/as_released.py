@@ -20,7 +20,9 @@ from unlearning.base import checks
 from unlearning.base.streams import stream
 from unlearning.problem.samples import Samples
 
-MIA_L = ("all_rows_as_members", "members_among_negatives", "other_labels")
+MIA_L = (
+    "all_rows_as_members", "large_shadows", "members_among_negatives", "other_labels",
+)  # fmt: skip
 MIA_U = (
     "one_set", "target_pair", "in_sample", "retained_negatives", "all_retained", "active_dropout",
 )  # fmt: skip
@@ -81,14 +83,24 @@ class Seen(NamedTuple):
     stayed: np.ndarray
 
 
-def nothing_deleted(seen: Seen) -> Seen:
+def nothing_deleted(seen: Seen, draw: int = 0) -> Seen:
     """The same with retained rows in the place of the first set: there is nothing to be found.
 
-    Of the rows that stayed, the first m are called deleted. A reading of ``one_set`` and
-    ``all_retained`` that is above a half for them has another cause than a deletion.
+    Of the rows that stayed, m are called deleted. A reading of ``one_set`` with ``all_retained``
+    that is above a half for them has another cause than a deletion.
+
+    Args:
+        seen: features; those of the first set and of what its model has kept are used.
+        draw: which m of the rows that stayed, counted in blocks of m.
+
+    Raises:
+        ValueError: for a block beyond the rows that stayed.
     """
     m = seen.deleted.shape[1]
-    return seen._replace(deleted=seen.stayed[None, :m], stayed=seen.stayed[m:])
+    blocks = len(seen.stayed) // m
+    start = m * checks.integer("draw", draw, least=0, most=blocks - 1)
+    others = np.concatenate([seen.stayed[:start], seen.stayed[start + m :]])
+    return seen._replace(deleted=seen.stayed[None, start : start + m], stayed=others)
 
 
 def update_leakage(

@@ -48,7 +48,8 @@ class Criterion:
     ``every_seed``: each seed must keep it, not the interval over the seeds. ``correlation``: the
     interval is taken on Fisher's scale. ``decides``: False for what is our own addition, shown
     beside the verdict. ``needs``: controls, other criteria of the claim, without which a miss shows
-    nothing.
+    nothing. ``power``: controls without which it shows nothing either way, as where a test could
+    not have seen what it looks for.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Criterion:
     decides: bool = True
     mode: str = "as_specified"
     needs: tuple[str, ...] = ()
+    power: tuple[str, ...] = ()
 
     @property
     def limit(self) -> str:
@@ -181,7 +183,7 @@ def _claim_faults(claim: dict, content: dict, known: set) -> list[str]:
     for criterion in criteria:
         if criterion["protocol"] not in content["protocols"]:
             faults.append(f"criteria.{criterion['id']}: unknown protocol {criterion['protocol']}")
-        for name in criterion.get("needs", []):
+        for name in (*criterion.get("needs", []), *criterion.get("power", [])):
             if name not in beside:
                 faults.append(f"criteria.{criterion['id']}: needs {name}, no control of this claim")
     return faults

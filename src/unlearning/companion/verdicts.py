@@ -12,7 +12,10 @@ from unlearning.companion import claims as claim_list
 from unlearning.companion import record as records
 from unlearning.companion.criteria import FAILS, HOLDS, judge
 
-SET_ASIDE = "missed, but set aside: a control failed"
+SET_ASIDE = {
+    FAILS: "missed, but set aside: a control failed",
+    HOLDS: "held, but set aside: a control failed",
+}
 REPRODUCED, PARTLY, NOT_REPRODUCED = "reproduced", "partly reproduced", "not reproduced"
 OPEN, NOT_TESTABLE, NOT_EXAMINED = "left open", "not testable here", "not yet examined"
 STATES = {
@@ -87,10 +90,12 @@ def _from_records(about: claim_list.Claim, kept: Mapping[str, Mapping]) -> Verdi
 
 
 def _with_controls(about: claim_list.Claim, finding: dict, beside: list[dict]) -> dict[str, Any]:
-    """The finding; a miss that its controls do not bear out neither confirms nor refutes."""
+    """The finding; what its controls do not bear out neither confirms nor refutes."""
     held = {f["criterion"] for f in beside if f["outcome"] == HOLDS}
-    lacking = set(about.criterion(finding["criterion"]).needs) - held
-    return finding | {"outcome": SET_ASIDE} if lacking and finding["outcome"] == FAILS else finding
+    criterion, outcome = about.criterion(finding["criterion"]), finding["outcome"]
+    controls = {*criterion.power, *(criterion.needs if outcome == FAILS else ())}
+    aside = SET_ASIDE.get(outcome) if controls - held else None
+    return finding | {"outcome": aside} if aside else finding
 
 
 def _matching(record, claim: str, criterion, convention, protocol) -> list[dict[str, Any]]:
@@ -122,7 +127,7 @@ def _state(outcomes: list[str], missing: int) -> str:
         return NOT_EXAMINED
     if HOLDS in outcomes:
         return REPRODUCED if set(outcomes) == {HOLDS} else PARTLY
-    return NOT_REPRODUCED if set(outcomes) - {SET_ASIDE} == {FAILS} else OPEN
+    return NOT_REPRODUCED if set(outcomes) - {*SET_ASIDE.values()} == {FAILS} else OPEN
 
 
 def all_verdicts(kept: Mapping[str, Mapping] | None = None) -> dict[str, Verdict]:
