@@ -17,15 +17,12 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch.func import vmap
 
 from unlearning.base import checks
 
 FEATURES = (
     "direct_diff", "sorted_diff", "l2_distance", "direct_concat", "sorted_concat", "before",
 )  # fmt: skip
-#: Numbers that the weights of the models asked together may have.
-AT_ONCE = 2**24
 
 
 class Answers(NamedTuple):
@@ -65,20 +62,20 @@ def answers(objective, before: torch.Tensor, after: torch.Tensor, which, samples
     if which.shape != (len(samples),):
         checks.fail("which", f"a pair for each of {len(samples)} rows", list(which.shape))
     checks.indices("which", sorted(set(which.tolist())), len(after))
-    both = before.expand_as(after), after
-    return Answers(*(_probabilities(objective, models, which, samples.inputs) for models in both))
+    own = [(before, which), (after, which)]
+    if before.ndim == 1:
+        own[0] = before[None], torch.zeros_like(which)
+    return Answers(*(_probabilities(objective, *one, samples.inputs) for one in own))
 
 
 def _probabilities(objective, models, which, inputs) -> np.ndarray:
-    def one(w, x):
-        return objective.outputs(w, x[None])[0]
-
-    each, size = vmap(one), max(1, AT_ONCE // objective.dimension)
-    parts = [
-        each(models[rows], inputs[place])
-        for rows, place in zip(which.split(size), torch.arange(len(which)).split(size), strict=True)
-    ]
-    found = torch.cat(parts).double().softmax(1)
+    """Of each row under its own model; the rows of a model are asked together."""
+    found = None
+    for k in which.unique().tolist():
+        rows = (which == k).nonzero()[:, 0].to(inputs.device)
+        logits = objective.outputs(models[k], inputs[rows]).double()
+        found = logits.new_empty(len(which), logits.shape[1]) if found is None else found
+        found[rows] = logits.softmax(1)
     if not bool(found.isfinite().all()):
         checks.fail("after", "models with finite outputs", "NaN or infinity among them")
     return found.cpu().numpy()
