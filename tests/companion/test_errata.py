@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 import unlearning as ul
+from unlearning.attacks import as_released
 from tests.book.site import ROOT
 from unlearning.companion import errata
 
@@ -100,7 +101,7 @@ def test_something_else_than_the_list_is_refused(tmp_path, text):
 
 def test_switches_are_the_librarys():
     wholes = {"AS_RELEASED", "NEWTON_AS_RELEASED", "draw_forget_set"}
-    quirks = {*ul.QUIRKS, *ul.NEWTON_QUIRKS}
+    quirks = {*ul.QUIRKS, *ul.NEWTON_QUIRKS, *as_released.MIA_L, *as_released.MIA_U}
     named = {entry["switch"] for entry in ENTRIES} - {None}
     assert quirks <= named <= quirks | wholes | {"convention", "reshuffle"}
     for name in named & wholes:

@@ -268,6 +268,40 @@ def test_a_miss_whose_control_fails_is_set_aside():
     assert with_controls({"all": [-0.02] * 7}, {"all": seven}).state == "reproduced"
 
 
+def attacks_found(near, caught, intact):
+    """The verdict on MIA-L from six seeds of each model with these values."""
+    claim, seeds = "hfocu-figure-2-mia-l", [42, 930, 124, 114514, 3407, 5]
+    given = {"near": near, "caught": caught, "intact": intact}
+    kept_records = {}
+    for model in ("logistic", "cnn"):
+        protocol = claims.load().protocols[f"membership-{model}"]
+        found = [
+            criteria.finding(claim, f"{name}-{model}", over(value, value * 1.001, seeds=seeds))
+            for name, value in given.items()
+        ]
+        name = claims.record_of(protocol)
+        kept_records[name] = {
+            "name": name,
+            "commit": "abc",
+            "stale": [],
+            "parameters": protocol.published,
+            "findings": found,
+        }
+    return verdicts.verdict(claim, kept_records)
+
+
+def test_without_its_controls_a_hit_is_set_aside_too():
+    assert attacks_found(0.01, 0.7, 0.01).state == "reproduced"
+    assert attacks_found(0.05, 0.7, 0.01).state == "not reproduced"
+    for blind in (attacks_found(0.01, 0.52, 0.01), attacks_found(0.01, 0.7, 0.05)):
+        assert blind.state == "left open"
+        outcomes = {f["outcome"] for f in blind.findings}
+        assert outcomes == {"held, but set aside: a control failed"}
+    blind = attacks_found(0.05, 0.7, 0.05)
+    assert {f["outcome"] for f in blind.findings} == {"missed, but set aside: a control failed"}
+    assert blind.state == "left open"
+
+
 def test_something_to_compare_in_five_of_seven_seeds():
     claim, name = "saps-sentence-robust", "compared-patch-first-all"
     for many in range(8):
