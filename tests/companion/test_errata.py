@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 import unlearning as ul
-from unlearning.attacks import as_released
 from tests.book.site import ROOT
+from unlearning.attacks import as_released
 from unlearning.companion import errata
 
 CONTENT = errata.load()
