@@ -83,7 +83,8 @@ def price(rows, limit=None):
 
 def rank(rows, column):
     found = levels(rows)
-    return stats.spearmanr([x[0] for x in found], [x[column] for x in found]).statistic
+    ranks = stats.spearmanr([x[0] for x in found], [x[column] for x in found]).statistic
+    return max(ranks, -1 + 1e-12)  # where Fisher's transformation ends
 
 
 def falls(rows, classifier="forest"):

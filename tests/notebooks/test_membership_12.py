@@ -4,6 +4,7 @@ from statistics import mean
 
 import pytest
 
+from tests.notebooks.membership_rows import membership_finding
 from unlearning.companion import record
 
 KEPT = record.load("membership-inference-membership-logistic")
@@ -48,7 +49,7 @@ def test_the_record_has_seeds_that_no_trial_had_seen_and_a_clean_commit():
 
 def test_the_attack_can_tell():
     assert lira("do nothing") == pytest.approx(0.71, abs=0.005)
-    assert lira("retrain") == pytest.approx(0.50, abs=0.005)
+    assert lira("retrain") == pytest.approx(0.49, abs=0.005)
     for way in ("retrain", "HF-OCU"):
         assert lira(way, "retained") == pytest.approx(0.72, abs=0.006)
     for control in ("caught", "intact"):
@@ -58,7 +59,7 @@ def test_the_attack_can_tell():
 def test_hf_ocu_leaves_a_quarter():
     left = finding("2-mia-l", "left-logistic")
     assert left["mean"] == pytest.approx(0.25, abs=0.01)
-    assert [left["least"], left["greatest"]] == pytest.approx([0.23, 0.28], abs=0.006)
+    assert [left["least"], left["greatest"]] == pytest.approx([0.22, 0.28], abs=0.006)
     assert lira("HF-OCU") == pytest.approx(0.55, abs=0.005)
     assert finding("2-mia-l", "near-logistic")["outcome"] == "fails"
     assert lira("jackknife") == pytest.approx(lira("HF-OCU"), abs=0.01)
@@ -77,7 +78,7 @@ def test_most_of_what_an_update_gives_away_is_the_old_order(m, same, other):
 
 def test_the_linear_classifier_is_near_a_half_at_every_rate():
     areas = [change(m, **LINEAR) for m in KEPT["parameters"]["change_sizes"]]
-    assert [min(areas), max(areas)] == pytest.approx([0.51, 0.56], abs=0.0055)
+    assert [min(areas), max(areas)] == pytest.approx([0.51, 0.55], abs=0.0055)
 
 
 def test_few_deletions_leak_more():
@@ -87,7 +88,12 @@ def test_few_deletions_leak_more():
 
 def test_what_noise_costs():
     assert finding("2-mia-u", "price-logistic")["mean"] == pytest.approx(0.0033, abs=0.001)
-    assert finding("2-mia-u", "price-low-logistic")["mean"] == pytest.approx(0.03, abs=0.005)
+    values = KEPT["values"]
+    lost = membership_finding(finding("2-mia-u", "price-low-logistic"), values)
+    *five, sixth = sorted(lost.values())
+    assert min(five) > 0.01
+    assert max(five) < 0.035
+    assert sixth == pytest.approx(0.12, abs=0.005)
     noise = {"part": "noise", "way": "HF-OCU"}
     lost = over("accuracy", **noise, level="none") - over("accuracy", **noise, level="calibrated")
     assert lost == pytest.approx(0.23, abs=0.02)
@@ -100,22 +106,28 @@ def test_the_large_shadows_are_blind():
             assert area == pytest.approx(0.51, abs=0.0055)
 
 
-@pytest.mark.parametrize(
-    ("m", "released", "placebo", "part"),
-    [(10, 0.94, 0.75, 0.57), (20, None, None, 0.52), (300, 0.56, 0.56, 0.92)],
-)
-def test_the_placebo_and_the_released_curve(m, released, placebo, part):
+def released(m):
+    """AUC of the released attack, and of its placebo."""
     last = over("auc", part="released two", m=m, way="HF-OCU", step=5)
-    nothing = over("auc", part="placebo", m=m, way="HF-OCU")
-    if released:
-        assert [last, nothing] == pytest.approx([released, placebo], abs=0.006)
-    assert (nothing - 0.5) / (last - 0.5) == pytest.approx(part, abs=0.06)
+    return last, over("auc", part="placebo", m=m, way="HF-OCU")
+
+
+def test_the_placebo_and_the_released_curve():
+    assert released(10) == pytest.approx((0.94, 0.75), abs=0.006)
+    assert released(300) == pytest.approx((0.56, 0.55), abs=0.006)
+    share = {
+        m: (nothing - 0.5) / (last - 0.5)
+        for m in (10, 20, 200, 300)
+        for last, nothing in [released(m)]
+    }
+    assert 0.5 < share[20] < share[10] < 0.6
+    assert min(share[200], share[300]) > 0.845
 
 
 def test_many_runs():
     for way, area in (("HF-OCU", 0.52), ("retrain", 0.50)):
         assert over("auc", part="u-lira", way=way) == pytest.approx(area, abs=0.006)
-    for way, nats in (("HF-OCU", 1.1), ("retrain", 0.6), ("do nothing", 4.6)):
+    for way, nats in (("HF-OCU", 1.1), ("retrain", 0.6), ("do nothing", 4.5)):
         found = over("mean", part="klom", way=way, kind="forgotten")
         assert found == pytest.approx(nats, abs=0.06)
     for kind in ("never", "retained"):
