@@ -1,50 +1,20 @@
-"""What chapter 12 says in prose about its recorded run, held against the record."""
-
-from statistics import mean
+"""What chapter 12 says in prose about its record of logistic regression, held against it."""
 
 import pytest
 
+from tests.notebooks.membership_kept import LINEAR, SEEDS, Kept
 from tests.notebooks.membership_rows import membership_finding
-from unlearning.companion import record
 
-KEPT = record.load("membership-inference-membership-logistic")
-DECIDING = [42, 930, 124, 114514, 3407, 5]
-FOREST = {"kind": "direct_diff", "classifier": "forest"}
-LINEAR = {"kind": "direct_diff", "classifier": "linear"}
+KEPT = Kept("logistic")
+finding, over, lira, change = KEPT.finding, KEPT.over, KEPT.lira, KEPT.change
 
 
-def finding(claim, criterion):
-    (found,) = (
-        f
-        for f in KEPT["findings"]
-        if (f["claim"], f["criterion"]) == (f"hfocu-figure-{claim}", criterion)
-    )
-    return found
-
-
-def over(column, **wanted):
-    """The mean over all rows with these entries."""
-    found = [
-        row[column]
-        for row in KEPT["values"]
-        if all(row.get(name) == value for name, value in wanted.items())
-    ]
-    assert len(found) == len(DECIDING)
-    return mean(found)
-
-
-def lira(way, question="forgotten", m=200):
-    return over("auc", part="one", m=m, way=way, question=question, attack="online")
-
-
-def change(m, way="HF-OCU", **classifier):
-    return over("auc", part="two", m=m, way=way, **(classifier or FOREST))
-
-
-def test_the_record_has_seeds_that_no_trial_had_seen_and_a_clean_commit():
-    assert KEPT["parameters"]["seeds"] == DECIDING
-    assert not {0, 1} & set(DECIDING)
-    assert "+" not in KEPT["commit"], "recorded with uncommitted changes"
+@pytest.mark.parametrize("model", ["logistic", "cnn"])
+def test_the_record_has_seeds_that_no_trial_had_seen_and_a_clean_commit(model):
+    kept = Kept(model).record
+    assert kept["parameters"]["seeds"] == SEEDS
+    assert not {0, 1} & set(SEEDS)
+    assert "+" not in kept["commit"], "recorded with uncommitted changes"
 
 
 def test_the_attack_can_tell():
@@ -91,7 +61,7 @@ def test_following_the_old_batches_gives_more_away(m, same, other):
 
 
 def test_the_linear_classifier_is_near_a_half_at_every_rate():
-    areas = [change(m, **LINEAR) for m in KEPT["parameters"]["change_sizes"]]
+    areas = [change(m, **LINEAR) for m in KEPT.record["parameters"]["change_sizes"]]
     assert max(areas) < 0.56
     assert [areas[1], areas[-1]] == pytest.approx([0.55, 0.51], abs=0.0055)
     for half in ("linear-falls", "linear-guessing"):
@@ -103,10 +73,14 @@ def test_few_deletions_leak_more():
     assert finding("5-logistic", "guessing")["outcome"] == "fails"
 
 
+def at_noise(sigma, seed):
+    rows = KEPT.rows(part="noise", way="HF-OCU", sigma=sigma)
+    return rows[SEEDS.index(seed)]
+
+
 def test_what_noise_costs():
     assert finding("2-mia-u", "price-logistic")["mean"] == pytest.approx(0.0033, abs=0.001)
-    values = KEPT["values"]
-    lost = membership_finding(finding("2-mia-u", "price-low-logistic"), values)
+    lost = membership_finding(finding("2-mia-u", "price-low-logistic"), KEPT.values)
     *five, sixth = sorted(lost.values())
     assert min(five) > 0.01
     assert max(five) < 0.035
@@ -115,12 +89,7 @@ def test_what_noise_costs():
     for level, accuracy in (("none", 0.87), ("calibrated", 0.65)):
         found = over("accuracy", **noise, level=level)
         assert found == pytest.approx(accuracy, abs=0.006)
-    sixth_seed = {"seed": 3407, **noise}
-    (some,) = (
-        row
-        for row in values
-        if all(row.get(k) == v for k, v in sixth_seed.items()) and row["sigma"] == 0.016
-    )
+    some = at_noise(0.016, seed=3407)
     assert some["two"] == pytest.approx(0.56, abs=0.005)
 
 
@@ -131,22 +100,12 @@ def test_the_large_shadows_are_blind():
             assert area == pytest.approx(0.51, abs=0.0055)
 
 
-def released(m):
-    """AUC of the released attack, and of its placebo."""
-    last = over("auc", part="released two", m=m, way="HF-OCU", step=5)
-    return last, over("auc", part="placebo", m=m, way="HF-OCU")
-
-
 def test_the_placebo_and_the_released_curve():
-    assert released(10) == pytest.approx((0.94, 0.75), abs=0.006)
-    assert released(300) == pytest.approx((0.56, 0.55), abs=0.006)
-    share = {
-        m: (nothing - 0.5) / (last - 0.5)
-        for m in (10, 20, 200, 300)
-        for last, nothing in [released(m)]
-    }
-    assert 0.5 < share[20] < share[10] < 0.6
-    assert [share[200], share[300]] == pytest.approx([0.9, 0.9], abs=0.06)
+    assert KEPT.released(10) == pytest.approx((0.94, 0.75), abs=0.006)
+    assert KEPT.released(300) == pytest.approx((0.56, 0.55), abs=0.006)
+    assert 0.5 < KEPT.placebo_share(20) < KEPT.placebo_share(10) < 0.6
+    for m in (200, 300):
+        assert KEPT.placebo_share(m) == pytest.approx(0.9, abs=0.06)
 
 
 def test_many_runs():
