@@ -55,3 +55,19 @@ def number_ticks(axis, values) -> None:
     """Label a logarithmic axis with exactly these values, as plain numbers."""
     axis.set_ticks(list(values), [f"{value:g}" for value in values])
     axis.set_ticks([], minor=True)
+
+
+def with_room(values, end: float, labels: int = 8) -> list[float]:
+    """Those of the values that have room for a label each on a logarithmic axis.
+
+    Args:
+        values: ticks in ascending order, above 0; the first is kept.
+        end: the greatest value on the axis.
+        labels: how many fit side by side over its length.
+    """
+    step = (max(end, values[-1]) / values[0]) ** (1 / labels)
+    kept = [values[0]]
+    for value in values[1:]:
+        if value > 0.999 * step * kept[-1]:  # equal steps, but for rounding
+            kept.append(value)
+    return kept
