@@ -90,6 +90,12 @@ def test_a_line_leads_to_its_cell_its_record_and_its_command(browser, name):
     card.context.close()
 
 
+def test_a_chapter_is_to_come_only_for_what_is_not_examined(card):
+    for name in set(VERDICTS) - set(DECIDED):
+        said = card.locator(f"#score-{name}").text_content()
+        assert ("to come in" in said) == (VERDICTS[name].state == "not yet examined"), name
+
+
 def test_a_verdict_in_a_chapter_leads_to_its_line(browser):
     chapter = open_page(browser, (HTML / "notebooks" / "09_verification.html").as_uri())
     line = follow(chapter, chapter.locator("a.verdict-link").first)
