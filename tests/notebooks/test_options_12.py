@@ -1,7 +1,9 @@
-"""Chapter 12 runs to its end without what its record of the network leaves out, too."""
+"""Chapter 12 runs without what its record of the network leaves out, and refuses what does not fit."""
+
+import pytest
 
 from unlearning.companion.chapters import notebooks_folder
-from unlearning.companion.execute import execute_chapter
+from unlearning.companion.execute import ChapterFailed, execute_chapter
 
 SMALL = {
     "n_train": 100,
@@ -22,3 +24,12 @@ def test_the_page_runs_without_what_may_be_left_out(tmp_path):
     said = execute_chapter(source, tmp_path / "small.ipynb", SMALL | LEFT_OUT)
     assert said["seconds"] > 0
     assert (tmp_path / "small.ipynb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("forget_sizes", []), ("n_shadows", 7), ("n_file", 7), ("without", ["SAP"])]
+)
+def test_what_does_not_fit_is_named_before_anything_is_computed(tmp_path, name, value):
+    (source,) = notebooks_folder().glob("12_*.md")
+    with pytest.raises(ChapterFailed, match=f"{name}: expected"):
+        execute_chapter(source, tmp_path / "wrong.ipynb", {name: value})
