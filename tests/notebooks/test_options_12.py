@@ -1,4 +1,4 @@
-"""Chapter 12 runs without what its record of the network leaves out, and refuses what does not fit."""
+"""Chapter 12 runs without what may be left out, and refuses what does not fit."""
 
 import pytest
 
