@@ -99,17 +99,14 @@ def details(v, known):
     yield "Id", f"<code>{claim.id}</code>"
 
 
-#: what a chapter has for a claim that no record decides; its subject, where nothing could
-UNDECIDED_CELLS = {verdicts.NOT_EXAMINED: "to come in"}
-
-
 def cell_link(v, known):
     names = [name for name in chapters(notebooks_folder()) if name[:2] == v.claim.chapter]
     if not names:
         title = known.planned[v.claim.chapter]
         return f"chapter {int(v.claim.chapter)}, {html.escape(title)}, is being written"
     anchor = f"#claim-{v.claim.id}" if v.decided else ""
-    text = "its verdict in" if v.decided else UNDECIDED_CELLS.get(v.state, "its subject in")
+    text = "to come in" if v.state == verdicts.NOT_EXAMINED else "its subject in"
+    text = "its verdict in" if v.decided else text
     number = int(v.claim.chapter)
     return f'<a href="notebooks/{names[0]}.html{anchor}">{text} chapter {number}</a>'
 

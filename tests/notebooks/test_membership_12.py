@@ -46,6 +46,7 @@ def test_hf_ocu_leaves_a_quarter_of_many():
         way: (lira(way) - retrain) / (nothing - retrain) for way in ("jackknife", "NegGrad", "SAPS")
     }
     assert 0.25 < left["jackknife"] < 0.3
+    assert lira("jackknife") == pytest.approx(lira("HF-OCU"), abs=0.01)
     assert [left["NegGrad"], left["SAPS"]] == pytest.approx([0.6, 0.6], abs=0.05)
     for way in ("Newton step", "fine-tune"):
         assert lira(way) == pytest.approx(lira("retrain"), abs=0.005)
